@@ -469,9 +469,11 @@ fn capabilities(table: &toml::Table, is_full: bool) -> Value {
             || ["user", "webhook_user", "webhook_header"].contains(&name)
             || (of_http.contains(&name) && table["kind"].as_str() == Some("http"))
     };
-    // What webhooks are believed by goes with them.
-    let is_secret =
-        |name: &str, value: &toml::Value| name != "webhook_secret" && crate::settings::is_secret(value);
+    // Of a gateway by HTTP, what webhooks are believed by goes with the webhooks.
+    let is_secret = |name: &str, value: &toml::Value| {
+        let is_of_webhooks = name == "webhook_secret" && table["kind"].as_str() == Some("http");
+        !is_of_webhooks && crate::settings::is_secret(value)
+    };
     // A switch that is on is set up.
     let switched =
         |value: &toml::Value| if value.is_bool() { toml::Value::Boolean(true) } else { value.clone() };

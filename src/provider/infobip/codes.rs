@@ -9,7 +9,7 @@
 use super::answers::Standing;
 use crate::error::ErrorKind;
 use crate::provider::failure::{Again, Whose};
-use crate::provider::rest::codes::{Codes, LENGTH, NUMBER, OTHER, PLACE, Refusal, SENDER, STOPPED};
+use crate::provider::rest::codes::{Codes, FUNDS, LENGTH, NUMBER, OTHER, PLACE, Refusal, SENDER, STOPPED};
 use crate::sms::message::State;
 use Again::{Later, Mended, Never};
 use Whose::{Caller, Operator, Recipient, Vendor};
@@ -20,7 +20,6 @@ const PAGE: &str = "infobip.com/docs, response status and error codes";
 /// A message of this id is there already.
 const DUPLICATE: u64 = 23;
 
-const NO_MONEY: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::InsufficientBalance));
 const TOO_MANY: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::RateLimited));
 const BROKEN: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::ProviderUnavailable));
 
@@ -52,7 +51,7 @@ pub const CODES: Codes = Codes(&[
         PAGE,
     ),
     (11, SENDER, "The account sends from registered senders alone, and this is none", Operator, Mended, PAGE),
-    (12, NO_MONEY, "The account has not enough credit", Operator, Mended, PAGE),
+    (12, FUNDS, "The account has not enough credit", Operator, Mended, PAGE),
     (13, SENDER, "The sender is on the account's blocklist", Operator, Mended, PAGE),
     (
         14,
@@ -63,7 +62,7 @@ pub const CODES: Codes = Codes(&[
         PAGE,
     ),
     (15, None, "The text could not be delivered in the time for which it was valid", Recipient, Later, PAGE),
-    (17, NO_MONEY, "The account's credit is past its validity", Operator, Mended, PAGE),
+    (17, FUNDS, "The account's credit is past its validity", Operator, Mended, PAGE),
     (18, PLACE, "The account is a test one, which texts its registered number alone", Operator, Mended, PAGE),
     (19, PLACE, "The account has no route to this network", Operator, Mended, PAGE),
     (

@@ -38,7 +38,7 @@ rest::vendor_settings! {
         /// a subscription with HMAC shows it.
         #[serde(skip_serializing_if = "Option::is_none")]
         webhook_header: Option<String> = None,
-        /// The hash of that signature: `sha1`, `sha256` or `sha512`.
+        /// The hash of that signature: `md5`, `sha1`, `sha256` or `sha512`.
         #[serde(deserialize_with = "word")]
         webhook_hash: Hash = Hash::Sha256,
         /// How that signature is written: `hex`, `base64` or `base64_url`.

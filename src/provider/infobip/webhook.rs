@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::answers::Shown;
 use crate::provider::exchange::{Delivery, Event, NotBelieved, Reply};
-use crate::provider::rest::json;
+use crate::provider::rest::{digits, json};
 use crate::provider::signature::{BasicLogin, Key};
 use crate::sms::caller_id::Sender;
 use crate::sms::message::MessageId;
@@ -95,15 +95,11 @@ fn report(id: String, shown: Shown<'_>, is_proven: bool, delivery: &Delivery<'_>
         None => vec![hint],
         Some(receipt) => {
             let stopped = shown.to().filter(|_| shown.is_opted_out());
-            let wish = stopped.map(|to| Event::OptOut { number: whole(&to), is_out: true, at: None });
+            let wish =
+                stopped.map(|to| Event::OptOut { number: digits::sender(&to), is_out: true, at: None });
             receipt.map(Event::Receipt).into_iter().chain([hint]).chain(wish).collect()
         }
     }
-}
-
-/// A recipient, whom Infobip writes with the country code and without its plus.
-fn whole(to: &str) -> Sender {
-    Sender::E164(format!("+{}", crate::provider::rest::digits::digits(to)))
 }
 
 /// A person's text, as it was written.

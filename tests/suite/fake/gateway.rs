@@ -116,10 +116,14 @@ impl Vendor for Gateway {
                 200,
                 json!({ "code": 0, "amount": decimal(self.balance_micros), "currency": "USD" }),
             ),
-            ("GET", path) if path.starts_with("messages/") => {
-                let id = &path["messages/".len()..];
+            // By its own id, or by the sender's reference.
+            ("GET", path) if path.starts_with("messages/") || path.starts_with("refs/") => {
+                let (kind, id) = path.split_once('/').unwrap();
                 let (state, reason) = &self.fate;
-                match self.messages.iter().find(|message| message.id == id) {
+                let is_it = |message: &&Message| {
+                    (if kind == "refs" { &message.reference } else { &message.id }) == id
+                };
+                match self.messages.iter().find(is_it) {
                     Some(message) => {
                         Reply::json(200, json!({ "code": 0, "message": Self::shown(message, state, reason) }))
                     }

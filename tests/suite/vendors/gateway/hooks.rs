@@ -492,3 +492,31 @@ fn a_gateway_without_ids_settles_a_lost_answer_at_the_messages_own_address_too()
         |_| ("GET", "status=1&why=".to_owned(), Vec::new()),
     );
 }
+
+#[test]
+fn a_lost_answer_is_found_by_our_reference_after_a_restart_and_what_is_not_found_stays_unknown() {
+    let fake = Fake::start(Gateway::default());
+    let own = example(&fake.url(), &format!("\"{KEY}\""));
+    let own = own.replace("path = \"/messages/{vendor_id}\"", "path = \"/refs/{id}\"");
+    let desk =
+        Desk::new(&format!("{WIDE}price_when_unknown = \"0.10\"\n[[provider]]\nkind = \"http\"\n{own}"));
+    let send = |n: usize| {
+        let sent = desk.run(&["send", "--json", &fictional(n), "hello"]);
+        assert_eq!(sent.code, 3, "{sent:?}");
+        serde_json::from_str::<Value>(&sent.out).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    fake.fail(Fault::DropAfterAccept);
+    let taken = send(1);
+    fake.fail(Fault::DropBeforeBody);
+    let lost = send(2);
+    fake.fail(Fault::None);
+    let looked = desk.run(&["reconcile"]);
+    assert!(looked.out.contains("1 settled, 1 still unknown"), "{looked:?}");
+    let status = |id: &str| -> Value {
+        let shown = desk.run(&["status", "--json", id]);
+        serde_json::from_str::<Value>(&shown.out).unwrap()["message"]["status"].clone()
+    };
+    assert_eq!((status(&taken), status(&lost)), (json!("delivered"), json!("unknown")));
+    assert_eq!(fake.vendor().recipients(), [fictional(1)]);
+    assert_eq!(fake.requests().iter().filter(|request| request.method == "POST").count(), 2);
+}

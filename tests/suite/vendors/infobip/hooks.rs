@@ -85,7 +85,7 @@ async fn a_subscription_is_believed_by_its_user_or_its_signature_and_what_differ
         Err(NotBelieved::Signature) => false,
         other => panic!("{other:?}"),
     };
-    let all = [Hash::Sha1, Hash::Sha256, Hash::Sha512].into_iter().flat_map(|hash| {
+    let all = [Hash::Md5, Hash::Sha1, Hash::Sha256, Hash::Sha512].into_iter().flat_map(|hash| {
         [Encoding::Hex, Encoding::Base64, Encoding::Base64Url].map(|encoding| (hash, encoding))
     });
     for (hash, encoding) in all {
