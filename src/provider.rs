@@ -16,6 +16,7 @@ pub mod infobip;
 pub mod line;
 pub mod mailersend;
 pub mod mailpro;
+pub mod plivo;
 pub mod rest;
 pub mod sandbox;
 pub mod settings;
@@ -95,6 +96,8 @@ kinds! {
     Mailersend(mailersend),
     /// Mailpro (`www.mailpro.com`).
     Mailpro(mailpro),
+    /// Plivo (`www.plivo.com`).
+    Plivo(plivo),
     /// Sinch (`www.sinch.com`).
     Sinch(sinch),
     /// SMS Gateway for Android (`sms-gate.app`): a phone of your own.

@@ -15,6 +15,7 @@ const FILES: &[(&str, &str)] = &[
     ("infobip", include_str!("../../config/infobip.toml")),
     ("mailersend", include_str!("../../config/mailersend.toml")),
     ("mailpro", include_str!("../../config/mailpro.toml")),
+    ("plivo", include_str!("../../config/plivo.toml")),
     ("sinch", include_str!("../../config/sinch.toml")),
     ("sms_gateway", include_str!("../../config/sms_gateway.toml")),
     ("telnyx", include_str!("../../config/telnyx.toml")),

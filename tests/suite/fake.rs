@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod infobip;
 pub mod mailersend;
 pub mod mailpro;
+pub mod plivo;
 pub mod presets;
 pub mod sinch;
 pub mod sms_for_ai;

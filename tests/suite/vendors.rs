@@ -9,6 +9,7 @@ pub mod mailersend;
 pub mod mailpro;
 mod operator;
 mod pace;
+pub mod plivo;
 mod pool;
 pub mod sinch;
 pub mod sms_for_ai;

@@ -75,6 +75,7 @@ providers! {
     mailersend,
     mailpro,
     mailpro_history,
+    plivo,
     sinch,
     sms_gateway,
     sms_gateway_local,

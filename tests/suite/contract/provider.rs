@@ -115,6 +115,10 @@ pub(super) fn sms_gateway_local() -> Case {
     )
 }
 
+pub(super) fn plivo() -> Case {
+    before("plivo", fake::plivo::Plivo::default(), vendors::plivo::provider, fake::plivo::Plivo::recipients)
+}
+
 pub(super) fn telnyx() -> Case {
     before(
         "telnyx",

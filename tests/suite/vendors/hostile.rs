@@ -62,6 +62,10 @@ pub fn own(kind: &str, url: &str, secret: &str) -> String {
             let client = fake::mailpro::ID_CLIENT;
             format!("base_url = \"{url}/sms\"\nid_client = \"{client}\"\napi_key = {secret}")
         }
+        "plivo" => {
+            let (id, from) = (fake::plivo::ID, fake::plivo::FROM);
+            format!("base_url = \"{url}/v1\"\nauth_id = \"{id}\"\nauth_token = {secret}\nfrom = \"{from}\"")
+        }
         "sinch" => {
             let (plan, from) = (fake::sinch::PLAN, fake::sinch::FROM);
             format!("base_url = \"{url}\"\nplan = \"{plan}\"\napi_token = {secret}\nfrom = \"{from}\"")
@@ -97,6 +101,7 @@ pub fn own(kind: &str, url: &str, secret: &str) -> String {
 fn more(kind: &str, url: &str) -> String {
     match kind {
         "mailpro" => "history = true".to_owned(),
+        "plivo" => "prices_for = [\"US\"]".to_owned(),
         "twilio" => format!("pricing_url = \"{url}\"\nprices_for = [\"US\"]"),
         "vonage" => "prices_for = [\"US\"]".to_owned(),
         _ => String::new(),
@@ -139,6 +144,8 @@ fn taken(kind: &str, id: &str) -> Option<Value> {
         "infobip" | "sms_gateway" => return None,
         "mailersend" => return None,
         "mailpro" => json!({ "Result": "OK", "IdSend": id }),
+        // It takes a text with 202 alone.
+        "plivo" => return None,
         "sinch" => json!({ "id": id, "to": [fictional(1)], "canceled": false }),
         "telnyx" => json!({ "data": { "id": id, "to": [{ "status": "queued" }] } }),
         "twilio" => json!({ "sid": id, "status": "queued" }),
@@ -166,6 +173,7 @@ fn well(kind: &str) -> (Arc<dyn Wire>, String, &'static str, &'static str) {
         "infobip" => (up(fake::infobip::Infobip::default()), fake::infobip::KEY, "the balance is"),
         "mailersend" => (up(ms::MailerSend::new()), ms::TOKEN, "requests are left"),
         "mailpro" => (up(mp::Mailpro::default()), mp::API_KEY, "credits are left"),
+        "plivo" => (up(fake::plivo::Plivo::default()), fake::plivo::TOKEN, "the balance is"),
         "sinch" => (up(fake::sinch::Sinch::default()), fake::sinch::TOKEN, "the token is taken"),
         "sms_gateway" => {
             (up(fake::sms_gateway::SmsGateway::default()), fake::sms_gateway::PASSWORD, "the login is taken")
@@ -247,14 +255,16 @@ fn refusal(what: &str, provider: &str) -> Option<&'static str> {
         }
         ("nested JSON", _) => "(line 1, column 128)",
         ("nested objects", _) => "(line 1, column 890)",
+        ("recipients", "plivo") => "the answer has no message_uuid",
         ("recipients", "sinch") => "does not show a batch",
         ("recipients", "sms_gateway") => "does not show the message",
         ("recipients", "twilio") => "the answer has no sid",
         ("recipients", "vonage") => "the answer has no list of messages",
         ("recipients", "telnyx") => "no status of its recipient",
-        (_, "sms_for_ai" | "a2p_pro" | "sinch" | "sms_gateway" | "telnyx" | "twilio" | "vonage") => {
-            "(line 1, column 1)"
-        }
+        (
+            _,
+            "sms_for_ai" | "a2p_pro" | "plivo" | "sinch" | "sms_gateway" | "telnyx" | "twilio" | "vonage",
+        ) => "(line 1, column 1)",
         ("nested XML", _) => "nested too deep",
         ("recipients", "mailpro") => "neither a result nor an id",
         ("attributes", _) => "too many attributes",
@@ -356,7 +366,7 @@ fn a_secret_that_no_header_can_carry_is_named_before_anything_is_asked() {
                 "infobip" | "mailpro" | "telnyx" => "api_key",
                 "sinch" => "api_token",
                 "sms_gateway" => "password",
-                "twilio" => "auth_token",
+                "plivo" | "twilio" => "auth_token",
                 "vonage" => "api_secret",
                 "http" => "secret",
                 _ => "token",

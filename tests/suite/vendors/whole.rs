@@ -65,8 +65,8 @@ fn place<V: fake::Vendor>(
 /// The place of this kind of provider.
 fn place_of(kind: &'static str) -> Place {
     use fake::{
-        a2p_pro, gateway, infobip, mailersend, mailpro, sinch, sms_for_ai, sms_gateway, telnyx, twilio,
-        vonage,
+        a2p_pro, gateway, infobip, mailersend, mailpro, plivo, sinch, sms_for_ai, sms_gateway, telnyx,
+        twilio, vonage,
     };
     match kind {
         "sms_for_ai" => {
@@ -105,6 +105,11 @@ fn place_of(kind: &'static str) -> Place {
             let own = format!("user = \"{user}\"\npassword = \"{password}\"\n{pace}");
             let vendor = sms_gateway::SmsGateway::default();
             place(kind, vendor, sms_gateway::CLOUD, &own, "/3rdparty/v1/messages", 3, &[password])
+        }
+        "plivo" => {
+            let (id, token, from) = (plivo::ID, plivo::TOKEN, plivo::FROM);
+            let own = format!("auth_id = \"{id}\"\nauth_token = \"{token}\"\nfrom = \"{from}\"");
+            place(kind, plivo::Plivo::default(), "/v1", &own, "/Message/", 3, &[id, token])
         }
         "telnyx" => {
             let own = format!("api_key = \"{}\"\nfrom = \"{}\"", telnyx::KEY, telnyx::FROM);
