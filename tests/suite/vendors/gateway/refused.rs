@@ -37,7 +37,11 @@ fn an_address_with_a_secret_a_placeholder_or_a_step_in_it_is_refused() {
         (base, "base_url = \"https://me:hunter2@sms.example/v1\"", "no user"),
         (base, "base_url = \"http://sms.gateway.example/v1\"", "must begin with https://"),
         (base, "base_url = \"http://10.0.0.5:8080\"", "allow_plain_http = true"),
-        (base, "base_url = \"http://8.8.8.8\"\nallow_plain_http = true", "is no address of a private network"),
+        (
+            base,
+            "base_url = \"http://8.8.8.8\"\nallow_plain_http = true",
+            "is no address of a private network",
+        ),
         (base, "base_url = \"https://10.0.0.5\"\nallow_plain_http = true", "take allow_plain_http out"),
         (base, "base_url = \"http://u:hunter2@10.0.0.5\"\nallow_plain_http = true", "no user"),
         (PATH, "path = \"https://elsewhere.example/x\"", "send.path must begin with /"),
