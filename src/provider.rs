@@ -8,6 +8,8 @@
 //! below, a fake of it for the contract suite, and a row in `docs/PROVIDERS.md`.
 
 pub mod a2p_pro;
+pub mod aws;
+mod certificate;
 mod contract;
 pub mod exchange;
 pub mod failure;
@@ -88,6 +90,8 @@ kinds! {
     Telnyx(telnyx),
     /// Twilio (`www.twilio.com`).
     Twilio(twilio),
+    /// AWS End User Messaging SMS.
+    Aws(aws),
     /// A CMPP gateway (2.0, 2.1 or 3.0).
     Cmpp(cmpp),
     /// SMPP v3.4: a bind to a carrier or an aggregator.

@@ -16,12 +16,13 @@ const FILES: &[(&str, &str)] = &[
     ("mailpro", include_str!("../../config/mailpro.toml")),
     ("telnyx", include_str!("../../config/telnyx.toml")),
     ("twilio", include_str!("../../config/twilio.toml")),
+    ("aws", include_str!("../../config/aws.toml")),
     ("cmpp", include_str!("../../config/cmpp.toml")),
     ("smpp", include_str!("../../config/smpp.toml")),
 ];
 
 /// What stands in a short file as a sample alone: only the operator knows it. Secrets are such, too.
-const YOURS: [&str; 5] = ["allow_destinations", "from", "address", "system_id", "sp_id"];
+const YOURS: [&str; 6] = ["allow_destinations", "from", "address", "system_id", "sp_id", "region"];
 
 /// How an answer is written into the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,13 +1,14 @@
 //! Which vendors number their failures, each with its table.
 
 use super::failure::Failure;
-use super::{mailersend, telnyx, twilio};
+use super::{aws, mailersend, telnyx, twilio};
 
 /// A vendor's table.
 type Table = fn() -> Vec<Failure>;
 
 /// Each by its kind. A vendor that has no codes, or whose codes are words that say it themselves, has none.
-pub const FAILURES: [(&str, Table); 3] = [
+pub const FAILURES: [(&str, Table); 4] = [
+    ("aws", || aws::codes::CODES.failures()),
     ("mailersend", mailersend::codes::failures),
     ("telnyx", || telnyx::codes::CODES.failures()),
     ("twilio", || twilio::codes::CODES.failures()),

@@ -1,6 +1,7 @@
 //! Each provider, and the HTTP client that the REST ones share, before a fake of its vendor.
 
 pub mod a2p_pro;
+pub mod aws;
 pub mod hostile;
 pub mod http;
 pub mod mailersend;
@@ -8,6 +9,7 @@ pub mod mailpro;
 mod operator;
 mod pace;
 mod pool;
+mod sdks;
 pub mod sms_for_ai;
 pub mod telnyx;
 mod tls;

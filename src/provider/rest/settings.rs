@@ -44,7 +44,7 @@ impl Default for Settings {
 ///
 /// `"NAME" at "BASE_URL", RATE;` are the defaults. A secret is `required` or `optional`. What types cannot
 /// say is checked by `Config::check_own`, which the vendor has beside it. `told_in` says in which currency the
-/// vendor tells prices, if it does.
+/// vendor tells prices, if it does, and `variables` which of the environment it reads by its own names.
 macro_rules! vendor_settings {
     (@ required) => { true };
     (@ optional) => { false };
@@ -55,6 +55,7 @@ macro_rules! vendor_settings {
         from { $(#[$from_meta:meta])+ }
         own { $($(#[$own_meta:meta])+ $own:ident: $type:ty = $default:expr,)* }
         $(told_in $told_in:expr;)?
+        $(variables $variables:expr;)?
     ) => {
         #[derive(Clone, Debug, ::serde::Deserialize, ::serde::Serialize, ::schemars::JsonSchema)]
         #[serde(default, deny_unknown_fields)]
@@ -114,6 +115,10 @@ macro_rules! vendor_settings {
             $(fn told_in(&self) -> Option<$crate::provider::settings::ToldIn> {
                 let told_in: fn(&Self) -> Option<$crate::provider::settings::ToldIn> = $told_in;
                 told_in(self)
+            })?
+
+            $(fn variables(&self) -> &'static [$crate::provider::settings::Variable] {
+                $variables
             })?
 
             fn check(&self) -> ::std::result::Result<(), String> {

@@ -76,6 +76,7 @@ providers! {
     mailpro_history,
     telnyx,
     twilio,
+    aws,
     smpp,
     cmpp,
     cmpp_many,

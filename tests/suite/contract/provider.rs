@@ -102,6 +102,10 @@ pub(super) fn twilio() -> Case {
     )
 }
 
+pub(super) fn aws() -> Case {
+    before("aws", fake::aws::Aws::default(), vendors::aws::provider, fake::aws::Aws::recipients)
+}
+
 pub(super) fn smpp() -> Case {
     before_gateway("smpp", Peer::smsc(), carriers::smpp_provider, |peer| {
         peer.recipients().iter().map(|to| format!("+{to}")).collect()
@@ -174,6 +178,7 @@ fn submission(n: u128, to: &str) -> Submission {
         from: None,
         text,
         segments: 2,
+        ceiling: None,
         brake: Default::default(),
     }
 }

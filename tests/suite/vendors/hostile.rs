@@ -69,6 +69,13 @@ pub fn own(kind: &str, url: &str, secret: &str) -> String {
                  \"{from}\""
             )
         }
+        "aws" => {
+            let (id, region, from) = (fake::aws::KEY_ID, fake::aws::REGION, fake::aws::FROM);
+            format!(
+                "base_url = \"{url}\"\nregion = \"{region}\"\naccess_key_id = \"{id}\"\n\
+                 secret_access_key = {secret}\nfrom = \"{from}\""
+            )
+        }
         _ => unknown(kind, "own"),
     }
 }
@@ -78,6 +85,7 @@ fn more(kind: &str, url: &str) -> String {
     match kind {
         "mailpro" => "history = true".to_owned(),
         "twilio" => format!("pricing_url = \"{url}\"\nprices_for = [\"US\"]"),
+        "aws" => format!("opt_out_list = \"{}\"", fake::aws::LIST),
         _ => String::new(),
     }
 }
@@ -118,6 +126,7 @@ fn taken(kind: &str, id: &str) -> Option<Value> {
         "mailpro" => json!({ "Result": "OK", "IdSend": id }),
         "telnyx" => json!({ "data": { "id": id, "to": [{ "status": "queued" }] } }),
         "twilio" => json!({ "sid": id, "status": "queued" }),
+        "aws" => json!({ "MessageId": id }),
         _ => unknown(kind, "taken"),
     })
 }
@@ -126,7 +135,7 @@ fn taken(kind: &str, id: &str) -> Option<Value> {
 /// what the live check says of it.
 fn well(kind: &str) -> (Arc<dyn Wire>, String, &'static str, &'static str) {
     use fake::{
-        a2p_pro as a2p, mailersend as ms, mailpro as mp, sms_for_ai as ai, telnyx as tx, twilio as tw,
+        a2p_pro as a2p, aws, mailersend as ms, mailpro as mp, sms_for_ai as ai, telnyx as tx, twilio as tw,
     };
     fn up(vendor: impl Vendor) -> (Arc<dyn Wire>, String) {
         let fake = Fake::start(vendor);
@@ -140,6 +149,7 @@ fn well(kind: &str) -> (Arc<dyn Wire>, String, &'static str, &'static str) {
         "mailpro" => (up(mp::Mailpro::default()), mp::API_KEY, "credits are left"),
         "telnyx" => (up(tx::Telnyx::default()), tx::KEY, "the balance is"),
         "twilio" => (up(tw::Twilio::default()), tw::TOKEN, "the balance is"),
+        "aws" => (up(aws::Aws::default()), aws::SECRET, "would be taken"),
         _ => unknown(kind, "well"),
     };
     (wire, url, right, says)
@@ -157,6 +167,7 @@ fn message() -> Submission {
         from: None,
         text: "a".to_owned(),
         segments: 1,
+        ceiling: None,
         brake: Default::default(),
     }
 }
@@ -211,7 +222,8 @@ fn refusal(what: &str, provider: &str) -> Option<&'static str> {
         ("nested objects", _) => "(line 1, column 890)",
         ("recipients", "twilio") => "the answer has no sid",
         ("recipients", "telnyx") => "no status of its recipient",
-        (_, "sms_for_ai" | "a2p_pro" | "telnyx" | "twilio") => "(line 1, column 1)",
+        ("recipients", "aws") => "the answer has no MessageId",
+        (_, "sms_for_ai" | "a2p_pro" | "telnyx" | "twilio" | "aws") => "(line 1, column 1)",
         ("nested XML", _) => "nested too deep",
         ("recipients", "mailpro") => "neither a result nor an id",
         ("attributes", _) => "too many attributes",
@@ -276,7 +288,7 @@ fn an_id_that_is_none_is_not_kept_and_not_shown_to_the_agent() {
 fn a_price_beyond_reason_freezes_the_budget_and_the_outcome_is_on_record() {
     for price in ["999999999999", "9223372036854.775807", "1e300", "-5", "NaN"] {
         let body = json!({ "id": "1", "status": "sent", "price_usd": price, "Result": "OK", "IdSend": 1,
-            "charge": price, "sid": "SM1", "price": price, "price_unit": "USD",
+            "MessageId": "1", "charge": price, "sid": "SM1", "price": price, "price_unit": "USD",
             "data": { "id": "1", "to": [{ "status": "sent" }], "cost": { "amount": price, "currency": "USD" } } });
         let fake = Fake::start(Says::json(&body));
         for (kind, settings) in tables(&fake.url(), "canary") {
@@ -309,6 +321,7 @@ fn a_secret_that_no_header_can_carry_is_named_before_anything_is_asked() {
             let name = match kind {
                 "mailpro" | "telnyx" => "api_key",
                 "twilio" => "auth_token",
+                "aws" => "secret_access_key",
                 _ => "token",
             };
             let said = ended.err.contains(&format!("\"{kind}\": {name} has a space, a line break"));
@@ -332,7 +345,9 @@ fn the_live_check_says_of_each_vendor_what_works_and_of_a_wrong_token_that_it_is
         let bad = Desk::new(&settings).run(&["config", "check", "--live"]);
         assert!(bad.code != 0 && bad.out.contains(&format!("  fails     {kind}: ")), "{kind}: {bad:?}");
         let why = bad.out.lines().find(|line| line.contains("fails")).unwrap();
-        assert!(why.contains("HTTP 401") || why.contains("answered with a failure"), "{kind}: {why}");
+        // AWS says it in words; its status is that of every refusal.
+        let status = if kind == "aws" { "HTTP 400" } else { "HTTP 401" };
+        assert!(why.contains(status) || why.contains("answered with a failure"), "{kind}: {why}");
         assert!(!format!("{bad:?}").contains("canary-wrong"), "{kind}: {bad:?}");
         let closed = table(kind, "http://127.0.0.1:1", right);
         let nobody = Desk::new(&closed).run(&["config", "check", "--live"]);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{over_http, unknown};
-use crate::fake::{self, Fake, Fault, Wire};
+use crate::fake::{self, Fake, Fault, Seen, Wire};
 use crate::support::{A_WHILE, Desk, Era, WIDE, fictional};
 use crate::wire::{RawStdio, tool_call};
 
@@ -26,6 +26,8 @@ struct Place {
     settings: String,
     /// How the path of a request ends that sends.
     sends: &'static str,
+    /// Whether a request there sends, where the path does not say it alone.
+    is_send: fn(&Seen) -> bool,
     /// How many requests a bulk of three is.
     requests_of_three: usize,
     secrets: Vec<&'static str>,
@@ -47,12 +49,20 @@ fn place<V: fake::Vendor>(
         "{WIDE}price_when_unknown = \"0.10\"\n[rates]\n\"+33\" = \"0.10\"\n[send]\ntimeout = \
          \"150s\"\nbulk_wait = \"100s\"\n{provider}"
     );
-    Place { kind, wire: Arc::new(fake), settings, sends, requests_of_three, secrets: secrets.to_vec() }
+    Place {
+        kind,
+        wire: Arc::new(fake),
+        settings,
+        sends,
+        is_send: |request| request.method == "POST",
+        requests_of_three,
+        secrets: secrets.to_vec(),
+    }
 }
 
 /// The place of this kind of provider.
 fn place_of(kind: &'static str) -> Place {
-    use fake::{a2p_pro, mailersend, mailpro, sms_for_ai, telnyx, twilio};
+    use fake::{a2p_pro, aws, mailersend, mailpro, sms_for_ai, telnyx, twilio};
     match kind {
         "sms_for_ai" => {
             let own = format!("token = \"{}\"", sms_for_ai::TOKEN);
@@ -83,6 +93,27 @@ fn place_of(kind: &'static str) -> Place {
             let own = format!("account_sid = \"{account}\"\nauth_token = \"{token}\"\nfrom = \"{from}\"");
             let vendor = twilio::Twilio::default();
             place(kind, vendor, "/2010-04-01", &own, "/Messages.json", 3, &[account, token])
+        }
+        "aws" => {
+            let (id, secret, session) = (aws::KEY_ID, aws::SECRET, aws::SESSION);
+            let own = format!(
+                "region = \"{}\"\naccess_key_id = \"{id}\"\nsecret_access_key = \"{secret}\"\n\
+                 session_token = \"{session}\"\nfrom = \"{}\"\nopt_out_list = \"{}\"",
+                aws::REGION,
+                aws::FROM,
+                aws::LIST
+            );
+            let keys = (id.to_owned(), secret.to_owned(), Some(session.to_owned()));
+            let place = place(
+                kind,
+                aws::Aws { keys, ..aws::Aws::default() },
+                "",
+                &own,
+                "/",
+                3,
+                &[id, secret, session],
+            );
+            Place { is_send: aws::Aws::is_send, ..place }
         }
         _ => unknown(kind, "place_of"),
     }
@@ -188,7 +219,7 @@ fn a_lost_answer_is_one_request_is_unknown_keeps_its_money_and_is_never_sent_aga
                 .wire
                 .requests()
                 .iter()
-                .filter(|request| request.method == "POST" && request.path.ends_with(place.sends))
+                .filter(|request| (place.is_send)(request) && request.path.ends_with(place.sends))
                 .count();
             assert_eq!(sends, 1 + place.requests_of_three, "{what}");
         }
