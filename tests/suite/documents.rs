@@ -461,7 +461,7 @@ const SET_UP: [(&str, &str, &str); 2] =
 /// demands.
 fn capabilities(table: &toml::Table, is_full: bool) -> Value {
     use sms_mcp::provider::settings::{Callback, Setup};
-    let demanded = |name: &str| ["kind", "from", "address", "system_id", "sp_id"].contains(&name);
+    let demanded = |name: &str| ["kind", "from", "address", "system_id", "sp_id", "region"].contains(&name);
     // A switch that is on is set up.
     let switched =
         |value: &toml::Value| if value.is_bool() { toml::Value::Boolean(true) } else { value.clone() };
