@@ -1,5 +1,7 @@
 //! Builds the parts from the configuration, serves, and stops in good order.
 
+mod rehearsal;
+
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
@@ -34,6 +36,7 @@ use crate::provider::settings::{Callback, Setup};
 use crate::sms::facts::PROCESS_SESSION;
 use crate::sms::message::hex;
 use crate::sms::peer::{Difference, Peer};
+pub use rehearsal::{Tried, rehearse};
 
 /// How long a stop waits for what is in flight. The whole stop takes less than 5 s, but for a text of which a
 /// part has left (`[send] stop_within`).
@@ -166,12 +169,13 @@ async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteLedger>) ->
     for (provider, secrets) in config.provider.iter().zip(&loaded.secrets) {
         let callback = key.map(|(public_url, key)| Callback::new(public_url, provider.name(), key));
         let setup = Setup { clock: Arc::clone(&clock), secrets: secrets.clone(), callback: callback.clone() };
-        carriers
-            .push(Carrier::new(provider.build(setup)?, callback, provider.settings().rate()).hiding(secrets));
+        let settings = provider.settings();
+        let carrier = Carrier::new(provider.build(setup)?, callback, settings.rate());
+        carriers.push(carrier.hiding(secrets).showing(settings.sender()));
     }
     Ok(Parts {
         ledger: store,
-        carriers: Carriers::new(carriers, config.route.clone())?,
+        carriers: Carriers::new(carriers, config.route.clone())?.with_senders(config.sender.clone()),
         policy: policy(loaded),
         clock,
         settings: config.send.clone(),

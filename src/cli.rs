@@ -29,6 +29,7 @@ mod short;
 mod speech;
 mod standing;
 mod terminal;
+mod trial;
 
 pub use arguments::Cli;
 

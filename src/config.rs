@@ -19,7 +19,7 @@ mod user;
 
 pub use crate::setting::Secret;
 pub use findings::{Finding, Level};
-pub use load::{Loaded, check_text, load, variables};
+pub use load::{Loaded, check_text, load, settings, variables};
 pub use origins::{Origin, Origins};
 pub use places::{MarkPlace, named_ledger};
 pub use read::{default_file, file_to_write};

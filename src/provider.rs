@@ -13,6 +13,8 @@ mod certificate;
 mod contract;
 pub mod exchange;
 pub mod failure;
+pub mod generic_http;
+pub mod infobip;
 pub mod line;
 pub mod mailersend;
 pub mod mailpro;
@@ -20,11 +22,14 @@ pub mod rest;
 pub mod sandbox;
 pub mod settings;
 pub mod signature;
+pub mod sinch;
 pub mod sms_for_ai;
+pub mod sms_gateway;
 pub mod tables;
 pub mod telnyx;
 mod tls;
 pub mod twilio;
+pub mod vonage;
 pub mod worded;
 
 use std::sync::Arc;
@@ -33,15 +38,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-pub use contract::{Balance, Build, Capabilities, Form, Outcome, Provider, Reference, Submission};
+pub use contract::{
+    Balance, Build, Capabilities, Form, Outcome, Provider, Reference, Rehearsal, Submission, alike,
+};
 pub use exchange::SegmentOutcome;
 use line::{cmpp, smpp};
 use settings::{Settings, Setup};
 
 /// Lists the kinds of providers once: the enum of their settings, and the way to what all settings have in
-/// common.
+/// common. The word of a kind is that of its module, unless it is named.
 macro_rules! kinds {
-    ($($(#[doc = $doc:literal])+ $kind:ident($module:ident),)+) => {
+    (@ word $module:ident) => { stringify!($module) };
+    (@ word $module:ident $word:literal) => { $word };
+    ($($(#[doc = $doc:literal])+ $kind:ident($module:ident $(= $word:literal)?),)+) => {
         /// The settings of one `[[provider]]`, by its `kind`.
         #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
         #[serde(tag = "kind", rename_all = "snake_case")]
@@ -52,7 +61,7 @@ macro_rules! kinds {
 
         impl ProviderConfig {
             /// Every `kind`, in the order of the documents.
-            pub const KINDS: &[&str] = &[$(stringify!($module)),+];
+            pub const KINDS: &[&str] = &[$(kinds!(@ word $module $($word)?)),+];
 
             /// What all settings have in common.
             pub fn settings(&self) -> &dyn Settings {
@@ -82,16 +91,26 @@ kinds! {
     SmsForAi(sms_for_ai),
     /// A2P Pro (`www.a2ppro.com`).
     A2pPro(a2p_pro),
+    /// Infobip (`www.infobip.com`).
+    Infobip(infobip),
     /// MailerSend: texts to the United States and Canada.
     Mailersend(mailersend),
     /// Mailpro (`www.mailpro.com`).
     Mailpro(mailpro),
+    /// Sinch (`www.sinch.com`).
+    Sinch(sinch),
+    /// SMS Gateway for Android (`sms-gate.app`): a phone of your own.
+    SmsGateway(sms_gateway),
     /// Telnyx (`telnyx.com`).
     Telnyx(telnyx),
     /// Twilio (`www.twilio.com`).
     Twilio(twilio),
     /// AWS End User Messaging SMS.
     Aws(aws),
+    /// Vonage (`www.vonage.com`).
+    Vonage(vonage),
+    /// Any gateway with an HTTP interface, by its settings; and some that are known here.
+    Http(generic_http = "http"),
     /// A CMPP gateway (2.0, 2.1 or 3.0).
     Cmpp(cmpp),
     /// SMPP v3.4: a bind to a carrier or an aggregator.

@@ -116,12 +116,15 @@ pub(super) enum Command {
     },
     /// List the providers, or do something at one: its lists, numbers, webhooks
     Provider {
-        /// The provider's name; alone it shows what can be done there
+        /// The provider's name; alone it shows what can be done there. `try` shows what a text would be at one
         name: Option<String>,
-        /// What to do
+        /// What to do; after `try` a provider's name, or a file with a [[provider]] table
         action: Option<String>,
         /// name=value
         arguments: Vec<String>,
+        /// With `try`: a file with an answer, to be told what it would mean
+        #[arg(long, value_name = "FILE")]
+        answer: Option<PathBuf>,
     },
     /// Say what a vendor's code for a failure means, or list its codes
     Explain {

@@ -10,7 +10,7 @@ use super::loaded::loaded;
 use super::output::{self, note, print_json};
 use super::{
     budget, bulk, campaign, check, csv, demo, ending, explain, init, ledger_file, messages, opt_out, outbox,
-    pausing, providers, reconcile, send,
+    pausing, providers, reconcile, send, trial,
 };
 use crate::app::{self, Role};
 use crate::config::{Config, Flags, Loaded, Sources};
@@ -41,6 +41,9 @@ async fn perform(command: Option<Command>, flags: Flags, principal: Option<Strin
         Some(Command::Completions { shell }) => {
             complete(shell);
             return Ok(());
+        }
+        Some(Command::Provider { name: Some(name), action, arguments, answer }) if name == "try" => {
+            return trial::run(flags, action, arguments, answer.as_deref());
         }
         Some(Command::Pause(command)) => return pausing::pause(&Sources::from_process(flags), command),
         Some(Command::Resume(command)) => return pausing::resume(&Sources::from_process(flags), command),
@@ -174,7 +177,11 @@ async fn with_engine(
         Command::Budget { action, all, json } => {
             budget::budget(engine, (&caller, &passed), action, (all, json)).await
         }
-        Command::Provider { name, action, arguments } => {
+        Command::Provider { answer: Some(_), .. } => Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "--answer goes with `provider try`: sms-mcp provider try NAME --answer FILE",
+        )),
+        Command::Provider { name, action, arguments, answer: None } => {
             providers::provider((engine, &loaded.ledger), &caller, name, action, arguments).await
         }
         Command::Campaign(command) => campaign::campaign(engine, caller, command).await,

@@ -17,9 +17,10 @@ pub(super) fn explain(kind: Option<&str>, code: Option<&str>, json: bool) -> Res
     if json {
         return print_json(&found);
     }
+    let width = found.iter().map(|one| one.code.len()).max().unwrap_or(0).max(6);
     for one in &found {
         if code.is_none() {
-            print_line(&format!("{:<6} {}", one.code, one.what));
+            print_line(&format!("{:<width$} {}", one.code, one.what));
         } else {
             print_line(&format!("{kind} {}: {}", one.code, one.what));
             print_line(&format!("  whose move  {}", one.whose));

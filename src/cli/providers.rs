@@ -85,7 +85,7 @@ fn abilities(capabilities: &impl serde::Serialize) -> Result<String> {
 }
 
 /// Reads `name=value` arguments.
-fn read(arguments: Vec<String>) -> Result<BTreeMap<String, String>> {
+pub(super) fn read(arguments: Vec<String>) -> Result<BTreeMap<String, String>> {
     let mut read = BTreeMap::new();
     for argument in arguments {
         let wrong = |why: &str| {

@@ -12,17 +12,23 @@ const FILES: &[(&str, &str)] = &[
     ("sandbox", include_str!("../../config/sandbox.toml")),
     ("sms_for_ai", include_str!("../../config/sms_for_ai.toml")),
     ("a2p_pro", include_str!("../../config/a2p_pro.toml")),
+    ("infobip", include_str!("../../config/infobip.toml")),
     ("mailersend", include_str!("../../config/mailersend.toml")),
     ("mailpro", include_str!("../../config/mailpro.toml")),
+    ("sinch", include_str!("../../config/sinch.toml")),
+    ("sms_gateway", include_str!("../../config/sms_gateway.toml")),
     ("telnyx", include_str!("../../config/telnyx.toml")),
     ("twilio", include_str!("../../config/twilio.toml")),
     ("aws", include_str!("../../config/aws.toml")),
+    ("vonage", include_str!("../../config/vonage.toml")),
+    ("http", include_str!("../../config/http.toml")),
     ("cmpp", include_str!("../../config/cmpp.toml")),
     ("smpp", include_str!("../../config/smpp.toml")),
 ];
 
 /// What stands in a short file as a sample alone: only the operator knows it. Secrets are such, too.
-const YOURS: [&str; 6] = ["allow_destinations", "from", "address", "system_id", "sp_id", "region"];
+const YOURS: [&str; 9] =
+    ["allow_destinations", "base_url", "from", "plan", "user", "address", "system_id", "sp_id", "region"];
 
 /// How an answer is written into the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

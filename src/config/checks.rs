@@ -2,8 +2,10 @@
 
 use super::settings::{Config, config_error};
 use crate::error::Result;
+use crate::policy::Policy;
 use crate::setting::Span;
 use crate::sms::money::Amount;
+use crate::sms::untrusted::escape;
 
 /// Checks what types cannot say.
 pub(super) fn check(config: &Config) -> Result<()> {
@@ -66,7 +68,25 @@ pub(super) fn check(config: &Config) -> Result<()> {
     config.http.check().map_err(config_error)?;
     config.replies.words().map_err(|error| config_error(error.message()))?;
     check_keep_for(config)?;
+    check_senders(config)?;
     check_providers(config)
+}
+
+/// Each sender has its form, and is one of those that may be shown at all.
+fn check_senders(config: &Config) -> Result<()> {
+    let policy = Policy::new(config.guard.clone(), config.rates.clone());
+    for (sender, number) in config.sender.iter().zip(1..) {
+        if sender.id.is_empty() {
+            return Err(config_error(format!(
+                "[[sender]] {number} has no id: a number such as +33700000000, a short code or a name"
+            )));
+        }
+        policy.check_sender(Some(&sender.id)).map_err(|refused| {
+            let why = refused.message();
+            config_error(format!("[[sender]] {number}, id \"{}\": {why}", escape(&sender.id)))
+        })?;
+    }
+    Ok(())
 }
 
 /// The shortest time after which a message is forgotten: its key is known for as long, and a retry comes

@@ -13,7 +13,9 @@ use super::settings::Config;
 use crate::policy::Policy;
 use crate::provider::settings::{Secrets, ToldIn};
 use crate::setting::SecretText;
+use crate::sms::destination::Destination;
 use crate::sms::money::Currency;
+use crate::sms::sender::why_not;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -216,13 +218,15 @@ impl Read<'_> {
     /// How requests and secrets travel, and ways that lead nowhere.
     fn ways(&self, found: &mut Vec<Finding>) {
         for (at, provider) in self.config.provider.iter().enumerate() {
-            if let Some(address) = provider.settings().unencrypted().filter(|address| !is_loopback(address)) {
+            let unencrypted = provider.settings().unencrypted();
+            if let Some(plain) = unencrypted.filter(|plain| !is_loopback(plain.address)) {
                 found.push(Finding::warning(
-                    format!("provider.{at}.session.tls"),
+                    format!("provider.{at}.{}", plain.setting),
                     format!(
-                        "[[provider]] \"{}\": the login and every text go to {address} unencrypted; write tls = \
-                         true in [provider.session] if your carrier takes it, or go through a tunnel",
-                        provider.name()
+                        "[[provider]] \"{}\": the login and every text go to {} unencrypted; {}",
+                        provider.name(),
+                        plain.address,
+                        plain.instead
                     ),
                 ));
             }
@@ -252,6 +256,31 @@ impl Read<'_> {
                 format!("route.{}", at + 1),
                 format!(
                     "[[route]] {} takes everything, so that those below it are never taken: put it last",
+                    at + 1
+                ),
+            ));
+        }
+        for (sender, number) in self.config.sender.iter().zip(1_usize..) {
+            let never =
+                sender.to.iter().filter_map(Destination::example).find_map(|to| why_not(&sender.id, &to));
+            if let Some(why) = never {
+                found.push(Finding::error(
+                    format!("sender.{number}.to"),
+                    format!("[[sender]] {number}: {why}"),
+                ));
+            }
+        }
+        if let Some(at) = self
+            .config
+            .sender
+            .iter()
+            .position(|sender| sender.to.is_empty())
+            .filter(|at| at + 1 < self.config.sender.len())
+        {
+            found.push(Finding::warning(
+                format!("sender.{}", at + 1),
+                format!(
+                    "[[sender]] {} is for all numbers, so that those below it are never taken: put it last",
                     at + 1
                 ),
             ));

@@ -122,6 +122,15 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
     })
 }
 
+/// The settings of all sources, checked as [`load`] does, and without their secrets: none is read.
+///
+/// # Errors
+/// As [`load`].
+pub fn settings(sources: &Sources) -> Result<Config> {
+    let folders = directories::ProjectDirs::from("", "", "sms-mcp");
+    merge(sources, folders.as_ref()).map(|merged| merged.config)
+}
+
 /// Whether a text can be the settings' file, whatever secrets it names.
 ///
 /// # Errors
@@ -184,7 +193,7 @@ fn provider_secrets(provider: &ProviderConfig, environment: &BTreeMap<String, St
         match secret(&setting, wanted.secret, environment)? {
             // A header could not carry it, and the vendor would be blamed for refusing a request without a
             // key.
-            Some(found) if !found.expose().bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Some(found) if !is_whole(found.expose(), wanted.is_pem) => {
                 return Err(config_error(format!(
                     "{setting} has a space, a line break or a letter that is not ASCII in it; is it whole, \
                      and alone?"
@@ -208,6 +217,11 @@ fn provider_secrets(provider: &ProviderConfig, environment: &BTreeMap<String, St
         }
     }
     Ok(secrets)
+}
+
+/// Whether a secret has no octet that it cannot have.
+fn is_whole(secret: &str, is_pem: bool) -> bool {
+    secret.bytes().all(|byte| byte.is_ascii_graphic() || (is_pem && b" \r\n".contains(&byte)))
 }
 
 /// The secret of this setting: as it stands there, in its variable, or in its file.

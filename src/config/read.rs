@@ -113,7 +113,7 @@ pub(super) fn line_of(text: &str, start: usize) -> usize {
 }
 
 /// The sections of which there may be several, each a table in two brackets.
-const LISTS: [&str; 2] = ["provider", "route"];
+const LISTS: [&str; 3] = ["provider", "route", "sender"];
 
 /// What is wrong with the brackets of a table, or with a provider that does not say what it is, and where:
 /// the parser's own words ("expected a sequence") tell that to nobody who did not write it.

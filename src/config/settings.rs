@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::settings::{Forwarding, Replies, Route};
+use crate::engine::settings::{Forwarding, Replies, Route, Sender};
 use crate::error::{Error, ErrorKind};
 use crate::provider::ProviderConfig;
 use crate::setting::{self, Span, word};
@@ -49,6 +49,10 @@ pub struct Config {
     /// Which provider carries what, where there are several. The first route that fits is taken.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub route: Vec<Route>,
+    /// Whom a text shows as its sender where the call names none. The first that fits is taken, else the
+    /// provider's own `from`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sender: Vec<Sender>,
 }
 
 /// `[ledger]`: the file that remembers every message and every cent.

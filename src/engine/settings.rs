@@ -1,4 +1,4 @@
-//! `[send]`, `[replies]`, `[forward]` and `[[route]]` of the settings.
+//! `[send]`, `[replies]`, `[forward]`, `[[route]]` and `[[sender]]` of the settings.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -97,4 +97,18 @@ pub struct Route {
     pub providers: Vec<String>,
     /// Whether the next provider is asked too when one refused the message for good.
     pub after_rejected: bool,
+}
+
+/// `[[sender]]`: whom a text shows as its sender where the call names none.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Sender")]
+pub struct Sender {
+    /// The sender ID: a number, a short code or a name. Where `[guard] allow_senders` has a list, it is on it.
+    pub id: String,
+    /// Countries ("FR") and prefixes ("+337") that it is for; empty: all.
+    #[schemars(with = "Vec<String>")]
+    pub to: Vec<Destination>,
+    /// Whether it is registered wherever its texts go, so that nothing is said of countries that demand that.
+    pub registered: bool,
 }

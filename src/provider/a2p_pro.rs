@@ -20,7 +20,7 @@ use crate::provider::exchange::{Delivery, Enquiry, Event, Finding, NotBelieved, 
 use crate::provider::rest::wording::{self, Said, Wording};
 use crate::provider::rest::{self, Answer, Client, Dialect, Request, digits, json, path_part, unreadable};
 use crate::provider::settings::{Callback, Rate, Setup};
-use crate::provider::{Build, Capabilities, Outcome, Provider, Submission};
+use crate::provider::{Build, Capabilities, Outcome, Provider, Submission, alike};
 use crate::setting::SecretText;
 use crate::sms::message::State;
 use crate::sms::money::Money;
@@ -252,24 +252,6 @@ impl A2pPro {
             Err(why) => vec![unreadable(&answer, &why); group.len()],
         }
     }
-
-    /// The submissions' places by request: one text and one sender each, in the order in which they came.
-    fn groups(&self, submissions: &[Submission]) -> Vec<Vec<usize>> {
-        let most = usize::from(self.capabilities().recipients_per_request);
-        let mut groups: Vec<(&Submission, Vec<usize>)> = Vec::new();
-        for (place, submission) in submissions.iter().enumerate() {
-            let fits = |(first, places): &&mut (&Submission, Vec<usize>)| {
-                places.len() < most
-                    && first.text == submission.text
-                    && self.sender(first) == self.sender(submission)
-            };
-            match groups.iter_mut().find(fits) {
-                Some((_, places)) => places.push(place),
-                None => groups.push((submission, vec![place])),
-            }
-        }
-        groups.into_iter().map(|(_, places)| places).collect()
-    }
 }
 
 #[async_trait]
@@ -320,7 +302,8 @@ impl Provider for A2pPro {
             why: "an earlier request of this batch had no answer".to_owned(),
         };
         let mut outcomes = vec![not_begun; submissions.len()];
-        for places in self.groups(submissions) {
+        let most = usize::from(self.capabilities().recipients_per_request);
+        for places in alike(submissions, self.config.from.as_deref(), most) {
             let group: Vec<&Submission> = places.iter().filter_map(|place| submissions.get(*place)).collect();
             let Some(first) = group.first() else { continue };
             let answered = self.send_group(first, &group).await;

@@ -38,7 +38,6 @@ use crate::provider::{Build, Capabilities, Form, Outcome, Provider, Submission};
 use crate::sms::message::State;
 use crate::sms::money::{Currency, Money};
 use crate::sms::number::Number;
-use crate::sms::sender;
 use crate::sms::untrusted::escape;
 
 pub use account::Aws;
@@ -200,29 +199,22 @@ impl Provider for Aws {
         None
     }
 
-    fn form(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Form> {
+    fn form(&self, _: &Number, from: Option<&str>, text: &str) -> Result<Form> {
         let count = text.chars().count();
         if count > MAX_CHARS {
             let why = format!("the text has {count} characters; AWS takes {MAX_CHARS}");
             return Err(Error::new(ErrorKind::MessageTooLong, why));
         }
         let Some(from) = self.sender(from) else { return Ok(Form::of(text)) };
-        let refused = |why: String| Err(Error::new(ErrorKind::SenderNotAllowed, why));
         if !settings::is_sender(from) {
-            return refused(format!(
+            let why = format!(
                 "\"{}\" is no sender of AWS: a number in E.164, a sender ID, or the id or ARN of a number, \
                  sender or pool",
                 escape(from)
-            ));
+            );
+            return Err(Error::new(ErrorKind::SenderNotAllowed, why));
         }
-        match sender::names_nobody_in(to) {
-            Some(country) if sender::is_plain_name(from) => refused(format!(
-                "no network in {country} carries a text from a name such as \"{}\"; a number of the account \
-                 must send it",
-                escape(from)
-            )),
-            _ => Ok(Form::of(text)),
-        }
+        Ok(Form::of(text))
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {

@@ -3,6 +3,7 @@
 //! All of it is one promise between the engine and whoever implements [`Provider`]; how one is made from its
 //! settings is [`Build`]. It knows no vendor and no protocol.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,7 +14,7 @@ use super::exchange::{
     self, Action, Arguments, Campaign, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Notice,
     Page, Receipt,
 };
-use super::exchange::{SegmentOutcome, Sought, Unacknowledged, VendorMessage, Webhook};
+use super::exchange::{Pasted, SegmentOutcome, Sought, Unacknowledged, VendorMessage, Webhook, Written};
 use super::settings::{Settings, Setup};
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Brake;
@@ -139,6 +140,25 @@ impl std::fmt::Debug for Submission {
     }
 }
 
+/// The places of the messages that one request can carry together, by request: one text and one sender each,
+/// in the order in which they came, at most so many. `own` is the sender of those that name none.
+pub fn alike(submissions: &[Submission], own: Option<&str>, most: usize) -> Vec<Vec<usize>> {
+    let mut requests: Vec<Vec<usize>> = Vec::new();
+    let mut open: HashMap<(&str, Option<&str>), usize> = HashMap::new();
+    for (place, submission) in submissions.iter().enumerate() {
+        let what = (submission.text.as_str(), submission.from.as_deref().or(own));
+        let has_room = |places: &&mut Vec<usize>| places.len() < most;
+        match open.get(&what).and_then(|at| requests.get_mut(*at)).filter(has_room) {
+            Some(places) => places.push(place),
+            None => {
+                open.insert(what, requests.len());
+                requests.push(vec![place]);
+            }
+        }
+    }
+    requests
+}
+
 /// What became of a message that was handed over. Only [`Outcome::NotSent`] and [`Outcome::NotNow`] may ever
 /// be tried again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,20 +218,42 @@ pub enum Outcome {
         /// What is known.
         why: String,
     },
-    /// The provider answered with an id and does not clearly say that it took the message: as
-    /// [`Outcome::Unknown`], and it can be asked by that id.
+    /// The provider does not clearly say that it took the message, and the id is known that it has if it did:
+    /// it answered with one, or its ids are ours. As [`Outcome::Unknown`], and it can be asked by that id.
     Unclear {
         /// The provider's id.
         vendor_id: String,
         /// What is wrong with the answer.
         why: String,
     },
-    /// The segments of one message went out as requests of their own, and at least one of them was taken or
-    /// may have been: made by [`Outcome::of_segments`] alone. In the order of the segments; two or more.
+    /// The segments of one message went out as requests of their own, or are told one by one, and at least one
+    /// of them was taken or may have been: made by [`Outcome::of_segments`] alone. In the order of the segments; two or more.
     Segments(Vec<SegmentOutcome>),
 }
 
 impl Outcome {
+    /// The outcome of a message to a vendor whose ids are ours: where its answer was lost it can be asked for
+    /// all the same.
+    #[must_use]
+    pub fn findable(self, id: &MessageId) -> Self {
+        match self {
+            Self::Unknown { why } => Self::Unclear { vendor_id: id.to_string(), why },
+            other => other,
+        }
+    }
+
+    /// What became of a message, by what the vendor has of it under our id.
+    pub fn found(message: VendorMessage) -> Self {
+        let VendorMessage { vendor_id, state: status, price, why, .. } = message;
+        let vendor_id = Some(vendor_id);
+        match status {
+            State::Failed | State::Expired => {
+                Self::Failed { vendor_id, status, price, why: why.unwrap_or_default() }
+            }
+            _ => Self::Accepted { vendor_id, status, segments: None, price },
+        }
+    }
+
     /// What became of a message, from what became of its segments. One segment is the message itself. Where
     /// nothing was taken for certain, the message was not: rejected if any segment was, else not sent.
     /// Everything else is told segment by segment.
@@ -230,11 +272,11 @@ impl Outcome {
             return Self::NotSent { retry_after_ms: None, why: "there was nothing to send".to_owned() };
         }
         match segments.swap_remove(worst) {
-            SegmentOutcome::Accepted { vendor_id } => Self::Accepted {
+            SegmentOutcome::Accepted { vendor_id, price } => Self::Accepted {
                 vendor_id: Some(vendor_id).filter(|id| !id.is_empty()),
                 status: State::Sent,
                 segments: None,
-                price: None,
+                price,
             },
             SegmentOutcome::Rejected { code, why } => Self::Rejected { code, why },
             SegmentOutcome::NotSent { retry_after_ms, why } => Self::NotSent { retry_after_ms, why },
@@ -244,6 +286,15 @@ impl Outcome {
             SegmentOutcome::Unknown { why } => Self::Unknown { why },
         }
     }
+}
+
+/// What a send would look like, without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rehearsal {
+    /// The request.
+    pub request: Written,
+    /// What the pasted answer would mean, where there is one.
+    pub outcome: Option<Outcome>,
 }
 
 /// How a text goes out.
@@ -444,6 +495,16 @@ pub trait Provider: Send + Sync {
     /// See the trait.
     async fn check(&self) -> Result<Vec<Finding>>;
 
+    /// What a send would look like, and what a pasted answer to it would mean, for `sms-mcp provider try`.
+    /// Sends nothing, and asks nobody.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a text that cannot be written, and see the trait.
+    fn rehearse(&self, submission: &Submission, pasted: Option<&Pasted>) -> Result<Rehearsal> {
+        let _ = (submission, pasted);
+        cannot("requests that are told by its settings, and so nothing to try")
+    }
+
     /// What else an operator can do there, for `sms-mcp provider`.
     fn actions(&self) -> &'static [Action] {
         &[]
@@ -478,10 +539,11 @@ pub trait Provider: Send + Sync {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn accepted(id: &str) -> SegmentOutcome {
-        SegmentOutcome::Accepted { vendor_id: id.to_owned() }
+        SegmentOutcome::Accepted { vendor_id: id.to_owned(), price: None }
     }
 
     fn refused(why: &str) -> SegmentOutcome {
@@ -525,5 +587,31 @@ mod tests {
         ] {
             assert_eq!(Outcome::of_segments(segments.clone()), Outcome::Segments(segments));
         }
+    }
+
+    #[test]
+    fn one_request_carries_what_has_one_text_and_one_sender_and_no_more_than_fits() {
+        let submission = |text: &str, from: Option<&str>| Submission {
+            id: MessageId::new(1, 2),
+            to: Number::parse("+33199000001", None).unwrap(),
+            from: from.map(str::to_owned),
+            text: text.to_owned(),
+            segments: 1,
+            ceiling: None,
+            brake: Brake::default(),
+        };
+        let all = [
+            submission("a", None),
+            submission("b", None),
+            submission("a", Some("ACME")),
+            submission("a", Some("Other")),
+            submission("a", None),
+            submission("a", None),
+            submission("b", None),
+        ];
+        assert_eq!(alike(&all, Some("ACME"), 3), [vec![0, 2, 4], vec![1, 6], vec![3], vec![5]]);
+        assert_eq!(alike(&all, None, 3), [vec![0, 4, 5], vec![1, 6], vec![2], vec![3]]);
+        assert_eq!(alike(&all, Some("ACME"), 1).len(), 7);
+        assert!(alike(&[], None, 3).is_empty());
     }
 }

@@ -53,6 +53,8 @@ pub enum SegmentOutcome {
     Accepted {
         /// The carrier's id of this segment: its receipt names it.
         vendor_id: String,
+        /// What it costs, where the answer says so.
+        price: Option<Money>,
     },
     /// A definite no.
     Rejected {
@@ -270,6 +272,16 @@ pub enum Event {
         /// Our message, if the address that it came to says which.
         message: Option<MessageId>,
     },
+    /// A report that was proven to be the vendor's names our message beside the vendor's id: where its answer
+    /// was lost, the vendor took it; or of several segments that have an id each, the one with this id.
+    Named {
+        /// Our message.
+        message: MessageId,
+        /// The vendor's id of it, or of one of its segments.
+        vendor_id: String,
+        /// Whether each segment of a text has an id of its own there.
+        by_segment: bool,
+    },
     /// A person wrote.
     Reply(Reply),
     /// A person wrote a text of several segments, and this is one of them.
@@ -390,6 +402,30 @@ pub struct Webhook {
 impl Webhook {
     /// A POST, answered with 204 and nothing.
     pub const POST: Self = Self { methods: &[Method::POST], status: 204, content_type: "", body: "" };
+}
+
+/// A request as it would go on the wire. Secrets in its headers are not shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The method.
+    pub method: String,
+    /// The whole address.
+    pub url: String,
+    /// The headers, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+/// An answer that somebody pasted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pasted {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// Why a webhook's request is not taken.

@@ -50,8 +50,13 @@ pub trait Settings {
         None
     }
 
-    /// The carrier's `host:port`, where a connection with a secret or with texts is not encrypted.
-    fn unencrypted(&self) -> Option<&str> {
+    /// The sender ID that it shows where a message names none, where these settings have it.
+    fn sender(&self) -> Option<&str> {
+        None
+    }
+
+    /// Where a connection with a secret or with texts is not encrypted.
+    fn unencrypted(&self) -> Option<Unencrypted<'_>> {
         None
     }
 
@@ -68,6 +73,17 @@ pub trait Settings {
     fn check(&self) -> std::result::Result<(), String> {
         Ok(())
     }
+}
+
+/// A connection that is not encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unencrypted<'a> {
+    /// The other end, as `host:port`.
+    pub address: &'a str,
+    /// The setting that has it so, below the provider's.
+    pub setting: &'static str,
+    /// What would be better, as an instruction.
+    pub instead: &'static str,
 }
 
 /// In which currency a provider tells prices.
@@ -97,6 +113,8 @@ pub struct SecretSetting<'a> {
     pub secret: Option<&'a Secret>,
     /// Whether the provider cannot do without.
     pub is_required: bool,
+    /// Whether it is a key in several lines, as a PEM file has it, and goes into no header.
+    pub is_pem: bool,
 }
 
 /// How fast a provider may be used. What is over it waits in the queue; single sends are counted, and never

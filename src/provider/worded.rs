@@ -55,6 +55,7 @@ impl Worded for Event {
             Self::Receipt(receipt) | Self::Claimed { receipt, .. } => receipt.words(look),
             Self::Answered(answered) => answered.outcome.words(look),
             Self::Hint { .. }
+            | Self::Named { .. }
             | Self::Reply(_)
             | Self::Segment(_)
             | Self::OptOut { .. }

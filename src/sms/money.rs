@@ -16,6 +16,9 @@ impl Currency {
     /// US dollar.
     pub const USD: Self = Self(*b"USD");
 
+    /// Euro.
+    pub const EUR: Self = Self(*b"EUR");
+
     /// The three letters.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("XXX")

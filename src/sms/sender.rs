@@ -2,14 +2,24 @@
 //!
 //! A name (an alphanumeric sender ID, such as `ACME`) is nobody's to answer, and some countries let no text
 //! in that shows one. Vendors differ in what they do then: one refuses it, another replaces the name without
-//! a word. So it is refused before anybody is asked.
+//! a word. So it is refused before anybody is asked. Others demand that it be registered: what is not, is
+//! blocked or replaced there by some networks, and nobody tells the sender.
 //!
-//! Source: the vendors' lists by country (Telnyx, alphanumeric sender ID; AWS, features of senders).
+//! Source: the vendors' lists by country (Telnyx, alphanumeric sender ID, and its guide on compliance; AWS,
+//! features and registrations of senders; sgnic.sg for Singapore).
 
 use super::number::Number;
+use super::untrusted::escape;
 
 /// Countries whose networks carry no text from a name, whoever sends it.
 const NO_NAMES: [&str; 4] = ["US", "CA", "PR", "CN"];
+
+/// Countries that demand that a name be registered before phones show it. A country that is not here may
+/// demand it too.
+const REGISTERED: [&str; 23] = [
+    "AE", "AT", "AU", "BY", "EG", "ES", "FI", "FR", "ID", "IE", "IN", "JO", "KE", "KW", "KZ", "LK", "PH",
+    "QA", "RU", "SA", "SG", "TH", "TR",
+];
 
 /// Most characters of a name.
 const MOST: usize = 11;
@@ -26,10 +36,26 @@ pub fn is_plain_name(from: &str) -> bool {
     is_name(from) && from.len() <= MOST && from.bytes().all(is_plain)
 }
 
-/// The country of this person where no text from a name arrives.
-pub fn names_nobody_in(to: &Number) -> Option<&'static str> {
+/// Why no text with this sender arrives at this person, where that is known of the country.
+pub fn why_not(from: &str, to: &Number) -> Option<String> {
+    let country = named_in(from, to, &NO_NAMES)?;
+    Some(format!(
+        "no network in {country} carries a text from a name such as \"{}\"; a number must send it",
+        escape(from)
+    ))
+}
+
+/// The country of this person where this sender, a name, must be registered.
+pub fn registered_in(from: &str, to: &Number) -> Option<&'static str> {
+    named_in(from, to, &REGISTERED)
+}
+
+/// The country of this person, if it is among these and the sender is a name. What is longer than a name is a
+/// vendor's word for whoever it chooses.
+fn named_in(from: &str, to: &Number, countries: &'static [&str]) -> Option<&'static str> {
     let region = to.region()?;
-    NO_NAMES.into_iter().find(|country| *country == region.as_str())
+    let country = countries.iter().find(|country| **country == region.as_str())?;
+    (is_name(from) && from.len() <= MOST).then_some(*country)
 }
 
 #[cfg(test)]
@@ -55,18 +81,27 @@ mod tests {
     }
 
     #[test]
-    fn some_countries_take_no_names_and_the_others_are_not_guessed() {
-        let country = |number: &str| names_nobody_in(&Number::parse(number, None).unwrap());
-        for (number, expected) in [
-            ("+12025550123", Some("US")),
-            ("+16135550123", Some("CA")),
-            ("+17875550123", Some("PR")),
-            ("+8613800138000", Some("CN")),
-            ("+12425550123", None),
-            ("+33199000001", None),
-            ("+447700900000", None),
+    fn some_countries_take_no_names_some_want_them_registered_and_the_others_are_not_guessed() {
+        for (number, never, registered) in [
+            ("+12025550123", Some("US"), None),
+            ("+16135550123", Some("CA"), None),
+            ("+17875550123", Some("PR"), None),
+            ("+8613800138000", Some("CN"), None),
+            ("+12425550123", None, None),
+            ("+447700900000", None, None),
+            ("+33612345678", None, Some("FR")),
+            ("+6581234567", None, Some("SG")),
+            ("+919876543210", None, Some("IN")),
         ] {
-            assert_eq!(country(number), expected, "{number}");
+            let to = Number::parse(number, None).unwrap();
+            let refused = why_not("ACME", &to);
+            assert_eq!(refused.is_some(), never.is_some(), "{number}: {refused:?}");
+            assert!(refused.unwrap_or_default().contains(never.unwrap_or_default()), "{number}");
+            assert_eq!(registered_in("ACME", &to), registered, "{number}");
+            // A number, a short code, and Twilio's SID of a Messaging Service are no names.
+            for from in ["+12025550100", "36179", "MG0123456789abcdef0123456789abcdef"] {
+                assert_eq!((why_not(from, &to), registered_in(from, &to)), (None, None), "{number} {from}");
+            }
         }
     }
 }

@@ -109,6 +109,8 @@ fn what_passed_unseen_is_found_at_its_setting() {
     let smpp = "[[provider]]\nkind = \"smpp\"\naddress = \"smsc.example.com:2775\"\nsystem_id = \"acme\"\n\
         password = \"pw7\"\n";
     let a2p = "[[provider]]\nkind = \"a2p_pro\"\nfrom = \"ACME\"\ntoken = \"your-api-key\"\n";
+    let phone = "[[provider]]\nkind = \"sms_gateway\"\nbase_url = \"http://192.168.1.20:8080\"\n\
+        allow_plain_http = true\nuser = \"u\"\npassword = \"pw7\"\n";
     let euro = "[guard]\ncurrency = \"EUR\"\n";
     let some_rates = format!("{euro}allow_destinations = [\"FR\", \"US\"]\n[rates]\nFR = \"0.06\"\n");
     let all_rates = format!("{euro}allow_destinations = [\"FR\"]\n[rates]\nFR = \"0.06\"\n");
@@ -119,7 +121,7 @@ fn what_passed_unseen_is_found_at_its_setting() {
     let routes = "[[provider]]\nkind = \"sandbox\"\n[[provider]]\nkind = \"sandbox\"\nname = \"b\"\n\
         [[route]]\nproviders = [\"b\"]\n[[route]]\nto = [\"FR\"]\nproviders = [\"sandbox\"]\n";
     let (error, warning) = ("error", "warning");
-    let cases: [(String, &[(&str, &str)]); 17] = [
+    let cases: [(String, &[(&str, &str)]); 19] = [
         (http("x"), &[(error, "http.token")]),
         (http("change-me"), &[(error, "http.token")]),
         (http("only-19-characters-"), &[(warning, "http.token")]),
@@ -137,6 +139,8 @@ fn what_passed_unseen_is_found_at_its_setting() {
         ("[http]\npublic_url = \"http://sms.example.com\"\n".to_owned(), &[(warning, "http.public_url")]),
         ("[http]\nallowed_hosts = [\"*.example.com\"]\n".to_owned(), &[(warning, "http.allowed_hosts")]),
         (routes.to_owned(), &[(warning, "route.1")]),
+        (phone.to_owned(), &[(warning, "provider.0.allow_plain_http")]),
+        (phone.replace("192.168.1.20", "127.0.0.1"), &[]),
     ];
     for (settings, expected) in cases {
         let ended = check(&settings, &[], &["--json"]);

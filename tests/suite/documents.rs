@@ -461,13 +461,23 @@ const SET_UP: [(&str, &str, &str); 2] =
 /// demands.
 fn capabilities(table: &toml::Table, is_full: bool) -> Value {
     use sms_mcp::provider::settings::{Callback, Setup};
-    let demanded = |name: &str| ["kind", "from", "address", "system_id", "sp_id", "region"].contains(&name);
+    // And what belongs to a secret, since all secrets are set.
+    let demanded = |name: &str| {
+        let its_own = ["kind", "from", "address", "system_id", "sp_id", "base_url", "plan", "region"];
+        let of_http = ["auth", "send", "answer"];
+        its_own.contains(&name)
+            || ["user", "webhook_user", "webhook_header"].contains(&name)
+            || (of_http.contains(&name) && table["kind"].as_str() == Some("http"))
+    };
+    // What webhooks are believed by goes with them.
+    let is_secret =
+        |name: &str, value: &toml::Value| name != "webhook_secret" && crate::settings::is_secret(value);
     // A switch that is on is set up.
     let switched =
         |value: &toml::Value| if value.is_bool() { toml::Value::Boolean(true) } else { value.clone() };
     let table: toml::Table = table
         .iter()
-        .filter(|(name, value)| is_full || demanded(name) || crate::settings::is_secret(value))
+        .filter(|(name, value)| is_full || demanded(name) || is_secret(name, value))
         .map(|(name, value)| (name.clone(), switched(value)))
         .collect();
     let text = toml::to_string(&toml::Table::from_iter([(
@@ -488,15 +498,22 @@ fn capabilities(table: &toml::Table, is_full: bool) -> Value {
 fn the_documents_say_what_each_provider_can_do() {
     let example: toml::Table =
         // What names a file that has to be there is left out.
-        crate::settings::uncommented(|name| name != "outbox" && !name.starts_with("tls"))
+        crate::settings::uncommented(|name| {
+            !["outbox", "application_id", "private_key"].contains(&name) && !name.starts_with("tls")
+        })
             .parse()
             .unwrap();
     let mut rows = vec![
         format!("| Provider | {} |", CAPABILITIES.map(|(title, _)| title).join(" | ")),
         format!("|---|{}", "---|".repeat(CAPABILITIES.len())),
     ];
+    let mut kinds = BTreeSet::new();
     for table in example["provider"].as_array().unwrap() {
         let table = table.as_table().unwrap();
+        // The first table of a kind shows all that it can do.
+        if !kinds.insert(table["kind"].as_str().unwrap()) {
+            continue;
+        }
         let (full, bare) = (capabilities(table, true), capabilities(table, false));
         let kind = table["kind"].as_str().unwrap();
         let mut other = table.clone();

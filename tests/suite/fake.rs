@@ -9,11 +9,17 @@
 
 pub mod a2p_pro;
 pub mod aws;
+pub mod gateway;
+pub mod infobip;
 pub mod mailersend;
 pub mod mailpro;
+pub mod presets;
+pub mod sinch;
 pub mod sms_for_ai;
+pub mod sms_gateway;
 pub mod telnyx;
 pub mod twilio;
+pub mod vonage;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{Read as _, Write as _};

@@ -64,6 +64,7 @@ mod segments;
 mod senders;
 mod sessions;
 mod settings;
+mod shown;
 mod speech;
 mod spreadsheets;
 mod strictest;

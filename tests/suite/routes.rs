@@ -351,6 +351,41 @@ async fn the_first_route_that_fits_decides_by_country_prefix_and_sender() {
     assert_eq!((one.asked(), two.asked(), three.asked()), (1, 2, 1));
 }
 
+/// Some countries carry no text from a name: whoever shows one is asked for nothing there.
+#[tokio::test]
+async fn a_name_goes_to_no_country_that_shows_none_and_a_number_takes_its_place() {
+    let real = |name| Moody { capabilities: Capabilities::SEND_ONLY, ..Moody::new(name) };
+    let (named, numbered) = (Arc::new(real("named")), Arc::new(real("numbered")));
+    let carriers = |own: &[&Arc<Moody>], senders: &[Option<&str>]| {
+        let carriers = own.iter().zip(senders).map(|(provider, sender)| {
+            Carrier::new(Arc::<Moody>::clone(provider), None, Rate::default()).showing(*sender)
+        });
+        let names: Vec<&str> = own.iter().map(|provider| provider.name).collect();
+        Carriers::new(carriers.collect(), vec![route(&[], &[], &names, false)]).unwrap()
+    };
+    let to = |number: &str| Number::parse(number, None).unwrap();
+    let way =
+        |carriers: &Carriers, number: &str, from: Option<&str>| match carriers.way(&to(number), from, "Hi") {
+            Ok(way) => Ok(way.names().map(str::to_owned).collect::<Vec<_>>()),
+            Err(error) => Err((error.kind(), error.message().to_owned())),
+        };
+    let both = carriers(&[&named, &numbered], &[Some("ACME"), Some("+12025550100")]);
+    let texts = |names: &[&str]| Ok(names.iter().map(|&name| name.to_owned()).collect());
+    assert_eq!(way(&both, "+447400123456", None), texts(&["named", "numbered"]));
+    assert_eq!(way(&both, "+12025550123", None), texts(&["numbered"]));
+    assert_eq!(way(&both, "+12025550123", Some("+12025550101")), texts(&["named", "numbered"]));
+    // By the argument, by the provider's own, and by the operator's for that country.
+    let only = carriers(&[&named], &[Some("ACME")]);
+    let number = carriers(&[&numbered], &[Some("+12025550100")]);
+    for (carriers, from) in [(&both, Some("Acme 24")), (&only, None), (&number, Some("Acme 24"))] {
+        for (country, person) in [("US", "+12025550123"), ("CA", "+16135550123"), ("CN", "+8613800138000")] {
+            let (kind, why) = way(carriers, person, from).unwrap_err();
+            assert_eq!(kind, ErrorKind::SenderNotAllowed, "{person} {from:?}");
+            assert!(why.contains(&format!("no network in {country}")), "{why}");
+        }
+    }
+}
+
 /// Who said STOP at one vendor wants no texts by another one either, singly and in a bulk.
 #[tokio::test]
 async fn whom_a_vendor_knows_to_have_opted_out_nobody_texts_any_more() {

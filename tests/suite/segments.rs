@@ -103,12 +103,15 @@ impl Provider for Cutter {
             piece if piece.contains("keep") => {
                 SegmentOutcome::NotSent { retry_after_ms: Some(1), why: "busy".into() }
             }
-            _ => SegmentOutcome::Accepted { vendor_id: format!("{}-{number}", submission.to.e164()) },
+            _ => SegmentOutcome::Accepted {
+                vendor_id: format!("{}-{number}", submission.to.e164()),
+                price: None,
+            },
         });
         let outcomes: Vec<SegmentOutcome> = outcomes.collect();
         if self.tells_at_once {
             for outcome in &outcomes {
-                if let SegmentOutcome::Accepted { vendor_id } = outcome {
+                if let SegmentOutcome::Accepted { vendor_id, .. } = outcome {
                     let receipt =
                         Event::Receipt(Receipt::new(vendor_id.clone(), State::Delivered, SystemClock.now()));
                     self.tell.send(Notice::new(receipt)).await.unwrap();

@@ -320,11 +320,10 @@ async fn every_example_mobile_that_was_texted_is_stopped_by_every_spelling_at_th
 }
 
 /// The program before a gateway, for an operator of this region.
+/// A short code sends: no network in the United States carries a text from a name.
 fn desk(gateway: &Gateway, region: &str) -> Desk {
-    Desk::new(&format!(
-        "default_region = \"{region}\"\n{WIDE}price_when_unknown = \"0.01\"\n{}",
-        gateway.settings("window = 16")
-    ))
+    let gateway = gateway.settings("window = 16").replace("from = \"ACME\"", "from = \"36179\"");
+    Desk::new(&format!("default_region = \"{region}\"\n{WIDE}price_when_unknown = \"0.01\"\n{gateway}"))
 }
 
 fn said(desk: &Desk, arguments: &[&str]) -> String {

@@ -100,13 +100,18 @@ fn defaults() -> Value {
     serde_json::to_value(load_text("").config).unwrap()
 }
 
-/// The names below a table, as `guard.currency` and `provider[].kind`. What stands in `rates` is no setting's
-/// name.
+/// Whether the names below a table are the operator's own, and no setting's.
+fn is_open(name: &str) -> bool {
+    let open = ["values", "states", "send.headers", "send.form"];
+    name == "rates" || open.iter().any(|open| name == format!("provider[].{open}"))
+}
+
+/// The names below a table, as `guard.currency` and `provider[].kind`, but for those of [`is_open`].
 fn names_in(table: &Table, prefix: &str, names: &mut BTreeSet<String>) {
     for (key, value) in table {
         let name = format!("{prefix}{key}");
         match value {
-            toml::Value::Table(_) if name == "rates" => {}
+            toml::Value::Table(_) if is_open(&name) => {}
             secret if is_secret(secret) => {}
             toml::Value::Table(inner) => names_in(inner, &format!("{name}."), names),
             toml::Value::Array(list) => {

@@ -135,7 +135,7 @@ fn alice() -> Caller {
 }
 
 fn accepted(id: &str) -> SegmentOutcome {
-    SegmentOutcome::Accepted { vendor_id: id.to_owned() }
+    SegmentOutcome::Accepted { vendor_id: id.to_owned(), price: None }
 }
 
 fn refused() -> SegmentOutcome {

@@ -2,18 +2,23 @@
 
 pub mod a2p_pro;
 pub mod aws;
+pub mod gateway;
 pub mod hostile;
 pub mod http;
+pub mod infobip;
 pub mod mailersend;
 pub mod mailpro;
 mod operator;
 mod pace;
 mod pool;
 mod sdks;
+pub mod sinch;
 pub mod sms_for_ai;
+pub mod sms_gateway;
 pub mod telnyx;
 mod tls;
 pub mod twilio;
+pub mod vonage;
 mod whole;
 
 use sms_mcp::config::KINDS;

@@ -257,7 +257,7 @@ mod tests {
     fn a_message_of_which_every_segment_was_lost_is_a_failure_and_an_answer_for_one_is_none() {
         let lost = || SegmentOutcome::Unknown { why: "lost".into() };
         let answers = [
-            SegmentOutcome::Accepted { vendor_id: "a".into() },
+            SegmentOutcome::Accepted { vendor_id: "a".into(), price: None },
             SegmentOutcome::Rejected { code: ErrorKind::ProviderRejected, why: "no".into() },
         ];
         for answer in answers {

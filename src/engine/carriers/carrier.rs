@@ -32,12 +32,15 @@ use crate::sms::message::{MessageId, Realm};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
 use crate::sms::quoted::{self, HIDDEN, Writings};
+use crate::sms::sender;
 
 /// One provider with what the engine needs around it. See the module's text.
 pub struct Carrier {
     provider: Arc<dyn Provider>,
     /// Where its vendor can reach this server, if it can.
     pub callback: Option<Callback>,
+    /// The sender ID that it shows where a message names none, where that is known.
+    pub sender: Option<String>,
     /// How fast it may be used.
     pub rate: Pacing,
     /// Whether it is asked at all now.
@@ -61,6 +64,7 @@ impl Carrier {
         Self {
             provider,
             callback,
+            sender: None,
             rate,
             breaker: Breaker::default(),
             secrets: Writings::default(),
@@ -73,6 +77,18 @@ impl Carrier {
     pub fn hiding(mut self, secrets: &Secrets) -> Self {
         secrets.each().for_each(|secret| self.secrets.add(secret.expose()));
         self
+    }
+
+    /// The same, which shows this sender ID where a message names none.
+    #[must_use]
+    pub fn showing(mut self, sender: Option<&str>) -> Self {
+        self.sender = sender.map(str::to_owned);
+        self
+    }
+
+    /// Whom a text shows as its sender there, where that is known.
+    pub fn shown<'a>(&'a self, from: Option<&'a str>) -> Option<&'a str> {
+        from.or(self.sender.as_deref())
     }
 
     /// Takes the provider's secrets out of its vendor's words.
@@ -149,8 +165,14 @@ impl Carrier {
     /// it.
     ///
     /// # Errors
-    /// The provider's own, or [`ErrorKind::ProviderUnavailable`].
+    /// [`ErrorKind::SenderNotAllowed`] where no text from a name arrives; the provider's own, or
+    /// [`ErrorKind::ProviderUnavailable`].
     pub fn form(&self, to: &Number, from: Option<&str>, text: &str) -> Result<Form> {
+        // The sandbox has no network that would refuse it.
+        let shown = self.shown(from).filter(|_| !self.realm().is_sandbox());
+        if let Some(why) = shown.and_then(|shown| sender::why_not(shown, to)) {
+            return Err(Error::new(ErrorKind::SenderNotAllowed, why));
+        }
         let asked = catch_unwind(AssertUnwindSafe(|| {
             let form = self.provider.form(to, from, text)?;
             // Asked again for the money; here is where a failure can still be told.

@@ -1,23 +1,32 @@
 //! The carriers of an engine, and which of them is asked for a message, in which order.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use super::carrier::Carrier;
-use crate::engine::settings::Route;
+use crate::engine::life::locked;
+use crate::engine::settings::{Route, Sender};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::settings::Rate;
 use crate::provider::{Form, Provider};
+use crate::sms::destination::Destination;
 use crate::sms::message::Realm;
 use crate::sms::number::Number;
+use crate::sms::sender;
 use crate::sms::untrusted;
 
 /// Most senders that an error lists.
 const LISTED_SENDERS: usize = 10;
 
+/// Most names of which the log says that they may have to be registered.
+const MOST_SAID: usize = 100;
+
 /// Every carrier, and the operator's routes between them.
 pub struct Carriers {
     carriers: Vec<Carrier>,
     routes: Vec<Route>,
+    senders: Vec<Sender>,
+    unregistered: Unregistered,
 }
 
 impl Carriers {
@@ -30,7 +39,7 @@ impl Carriers {
         if carriers.is_empty() {
             return Err(Error::new(ErrorKind::Config, "there is no [[provider]]"));
         }
-        let all = Self { carriers, routes };
+        let all = Self { carriers, routes, senders: Vec::new(), unregistered: Unregistered::default() };
         let mixed = all.routes.iter().zip(1..).find(|(route, _)| {
             let mut realms = route.providers.iter().filter_map(|name| all.get(name)).map(Carrier::realm);
             realms.next().is_some_and(|first| realms.any(|other| other != first))
@@ -58,7 +67,61 @@ impl Carriers {
 
     /// One carrier for everything.
     pub fn one(provider: Arc<dyn Provider>) -> Self {
-        Self { carriers: vec![Carrier::new(provider, None, Rate::default())], routes: Vec::new() }
+        let carriers = vec![Carrier::new(provider, None, Rate::default())];
+        Self { carriers, routes: Vec::new(), senders: Vec::new(), unregistered: Unregistered::default() }
+    }
+
+    /// The same, with these senders for messages that name none.
+    #[must_use]
+    pub fn with_senders(mut self, senders: Vec<Sender>) -> Self {
+        self.senders = senders;
+        self
+    }
+
+    /// The sender of a message: the one that it names, else the operator's first for this number; nothing
+    /// where the carrier's own is shown.
+    pub fn sender<'a>(&'a self, to: &Number, named: Option<&'a str>) -> Option<&'a str> {
+        named.or_else(|| self.senders.iter().find(|sender| is_for(&sender.to, to)).map(|sender| &*sender.id))
+    }
+
+    /// What is to be said of a name that has to be registered in the country of this number, unless the
+    /// operator says that it is.
+    pub fn unregistered(&self, way: &Way<'_>, to: &Number, from: Option<&str>) -> Option<String> {
+        let (carrier, shown, country) = self.wants_registration(way, to, from)?;
+        Some(format!(
+            "{country} demands that a sender's name be registered: where \"{shown}\" is not, networks block \
+             such texts or show another sender. The operator registers it at {carrier}, and says so in a \
+             [[sender]] with registered = true"
+        ))
+    }
+
+    /// Says the same in the log, once for each country and name.
+    pub fn warn_unregistered(&self, way: &Way<'_>, to: &Number, from: Option<&str>) {
+        if let Some((provider, from, country)) = self.wants_registration(way, to, from)
+            && self.unregistered.is_new(country, from)
+        {
+            tracing::warn!(
+                country,
+                from,
+                provider,
+                "this country demands that a sender's name be registered: register it at the provider, and say \
+                 so in a [[sender]] with registered = true"
+            );
+        }
+    }
+
+    fn wants_registration<'a>(
+        &'a self,
+        way: &Way<'a>,
+        to: &Number,
+        from: Option<&'a str>,
+    ) -> Option<(&'a str, &'a str, &'static str)> {
+        let carrier = way.hops.first()?.carrier;
+        let shown = carrier.shown(from)?;
+        let country = sender::registered_in(shown, to)?;
+        let is_registered =
+            |sender: &Sender| sender.registered && sender.id == shown && is_for(&sender.to, to);
+        (!self.senders.iter().any(is_registered)).then(|| (carrier.name(), shown, country))
     }
 
     /// All of them, in the order of the configuration.
@@ -167,9 +230,25 @@ impl Carriers {
     }
 }
 
+/// Of which names was said that they may have to be registered. Calls name them, so not without end.
+#[derive(Default)]
+struct Unregistered(Mutex<BTreeSet<(&'static str, String)>>);
+
+impl Unregistered {
+    fn is_new(&self, country: &'static str, from: &str) -> bool {
+        let mut said = locked(&self.0);
+        said.len() < MOST_SAID && said.insert((country, from.to_owned()))
+    }
+}
+
+/// Whether a list of destinations is for this number. An empty one is for all.
+fn is_for(destinations: &[Destination], to: &Number) -> bool {
+    destinations.is_empty() || destinations.iter().any(|destination| destination.matches(to).is_some())
+}
+
 /// Whether a route is for this number, whoever the sender.
 fn leads_to(route: &Route, to: &Number) -> bool {
-    route.to.is_empty() || route.to.iter().any(|destination| destination.matches(to).is_some())
+    is_for(&route.to, to)
 }
 
 fn fits(route: &Route, to: &Number, from: Option<&str>) -> bool {

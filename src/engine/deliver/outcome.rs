@@ -53,7 +53,10 @@ pub fn settlement_of(ended: Ended<'_>, free_key: bool, at: Timestamp, currency: 
             return ended_as(at, State::Unknown, ErrorKind::OutcomeUnknown, why, false);
         }
         Outcome::Segments(segments) => {
-            return segments::settlement(segments::each(segments, at), at, capabilities.receipts_by_poll);
+            let price_micros = charged(segments::price(&segments), currency);
+            let parts = segments::each(segments, at);
+            let settlement = segments::settlement(parts, at, capabilities.receipts_by_poll);
+            return Settlement { price_micros, ..settlement };
         }
     };
     let Some(state) = taken_as(status) else {

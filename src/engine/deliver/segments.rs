@@ -8,7 +8,26 @@ use crate::error::ErrorKind;
 use crate::ledger::{Segment, Settlement};
 use crate::provider::SegmentOutcome;
 use crate::sms::message::State;
+use crate::sms::money::Money;
 use crate::sms::untrusted;
+
+/// What a message costs whose segments were told so: the sum of what went out. Nothing where one of those has
+/// no price, or one may have gone out of which nobody knows.
+pub fn price(outcomes: &[SegmentOutcome]) -> Option<Money> {
+    let mut sum: Option<Money> = None;
+    for outcome in outcomes {
+        match (outcome, sum) {
+            (SegmentOutcome::Accepted { price, .. }, None) => sum = Some((*price)?),
+            (SegmentOutcome::Accepted { price, .. }, Some(before)) => {
+                let price = price.filter(|price| price.currency == before.currency)?;
+                sum = Some(Money { micros: before.micros.checked_add(price.micros)?, ..before });
+            }
+            (SegmentOutcome::Unknown { .. }, _) => return None,
+            _ => {}
+        }
+    }
+    sum
+}
 
 /// What the ledger is told about each segment of a message.
 pub fn each(outcomes: Vec<SegmentOutcome>, at: Timestamp) -> Vec<Segment> {
@@ -37,7 +56,7 @@ pub fn settlement(parts: Vec<Segment>, at: Timestamp, is_asked: bool) -> Settlem
 /// What the ledger is told about one segment.
 pub fn segment_of(number: u32, outcome: SegmentOutcome, at: Timestamp) -> Segment {
     let (state, vendor_id, why) = match outcome {
-        SegmentOutcome::Accepted { vendor_id } => {
+        SegmentOutcome::Accepted { vendor_id, .. } => {
             (State::Sent, Some(vendor_id).filter(|id| is_usable_id(id)), None)
         }
         SegmentOutcome::Rejected { why, .. }
@@ -100,9 +119,10 @@ fn named(numbers: &[u32]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sms::money::Currency;
 
     fn accepted(id: &str) -> SegmentOutcome {
-        SegmentOutcome::Accepted { vendor_id: id.to_owned() }
+        SegmentOutcome::Accepted { vendor_id: id.to_owned(), price: None }
     }
 
     fn refused() -> SegmentOutcome {
@@ -158,6 +178,27 @@ mod tests {
             assert_eq!((settled.state, settled.code, settled.why.as_deref()), (state, code, why));
             assert_eq!(settled.look_at.is_some(), !state.is_final());
             assert!(!settled.free_key && settled.vendor_id.is_some());
+        }
+    }
+
+    #[test]
+    fn a_message_costs_what_its_segments_do_and_where_one_says_nothing_nobody_knows() {
+        let costs = |micros: i64, currency: Currency| SegmentOutcome::Accepted {
+            vendor_id: "a".to_owned(),
+            price: Some(Money { micros, currency }),
+        };
+        let eur = |micros: i64| costs(micros, Currency::EUR);
+        for (outcomes, expected) in [
+            (vec![eur(33_300), eur(33_300)], Some(66_600)),
+            (vec![eur(33_300), refused(), not_sent()], Some(33_300)),
+            (vec![eur(33_300), accepted("b")], None),
+            (vec![accepted("a"), eur(33_300)], None),
+            (vec![eur(33_300), lost()], None),
+            (vec![eur(33_300), costs(1, Currency::USD)], None),
+            (vec![eur(i64::MAX), eur(1)], None),
+            (vec![refused()], None),
+        ] {
+            assert_eq!(price(&outcomes).map(|price| price.micros), expected, "{outcomes:?}");
         }
     }
 

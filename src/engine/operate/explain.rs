@@ -40,6 +40,14 @@ pub fn kinds() -> Vec<&'static str> {
     FAILURES.iter().map(|(kind, _)| *kind).collect()
 }
 
+/// Whether this is the code that was asked for. A vendor that counts anew in each place where it tells codes has
+/// them with the place before the number ("err-code 9"): the number alone is each of them.
+fn is_asked(code: &str, asked: &str) -> bool {
+    let asked = asked.trim();
+    let number = code.rsplit(' ').next().unwrap_or(code);
+    code.eq_ignore_ascii_case(asked) || number.eq_ignore_ascii_case(asked)
+}
+
 /// The codes of a kind of provider: this one, or all of them.
 ///
 /// # Errors
@@ -53,7 +61,7 @@ pub fn explain(kind: &str, code: Option<&str>) -> Result<Vec<Explained>> {
     };
     let found: Vec<Explained> = table()
         .into_iter()
-        .filter(|failure| code.is_none_or(|code| failure.code.eq_ignore_ascii_case(code.trim())))
+        .filter(|failure| code.is_none_or(|code| is_asked(&failure.code, code)))
         .map(Explained::from)
         .collect();
     match code {

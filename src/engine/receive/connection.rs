@@ -90,6 +90,7 @@ fn person(event: &Event) -> Option<&str> {
         Event::Answered(_)
         | Event::Receipt(_)
         | Event::Hint { .. }
+        | Event::Named { .. }
         | Event::Claimed { .. }
         | Event::Unacknowledged(_) => None,
     }

@@ -52,6 +52,9 @@ impl Receive {
                 Event::Hint { vendor_id, message } => {
                     self.take_hint(carrier, &vendor_id, message.as_ref()).await?
                 }
+                Event::Named { message, vendor_id, by_segment } => {
+                    self.take_named(carrier, &message, (&vendor_id, by_segment)).await?
+                }
                 Event::Reply(reply) => self.take_reply(carrier, reply).await?,
                 Event::Segment(segment) => self.take_segment(carrier, segment).await?,
                 Event::OptOut { number, is_out, at } => {
@@ -106,6 +109,7 @@ impl Receive {
 fn is_usable(event: &Event) -> bool {
     let (id, may_be_empty) = match event {
         Event::Receipt(receipt) => (&receipt.vendor_id, false),
+        Event::Named { vendor_id, .. } => (vendor_id, false),
         Event::Hint { vendor_id, message } => (vendor_id, message.is_some()),
         Event::Claimed { receipt, reply: None } => (&receipt.vendor_id, false),
         Event::Reply(_)

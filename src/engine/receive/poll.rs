@@ -9,7 +9,7 @@ use crate::engine::carriers::route::Carriers;
 use crate::engine::life::Life;
 use crate::engine::signals::Signals;
 use crate::error::Result;
-use crate::ledger::{Ledger, LookClaim, Record};
+use crate::ledger::{Ledger, LookClaim, Pacing, Record};
 use crate::provider::exchange::Enquiry;
 use crate::sms::number::Number;
 
@@ -39,23 +39,30 @@ pub struct Poll {
 
 /// How many questions a provider is asked at once. Where its requests are limited, looks take a fifth of a
 /// minute's worth at most, so that sends go before them.
-fn looks_at_once(carrier: &Carrier) -> u32 {
+fn looks_at_once(rate: Pacing) -> u32 {
     let a_fifth = |per_minute: u32| per_minute / 60;
-    carrier.rate.per_minute.map_or(LOOKS_AT_ONCE, |per_minute| a_fifth(per_minute).clamp(1, LOOKS_AT_ONCE))
+    rate.per_minute.map_or(LOOKS_AT_ONCE, |per_minute| a_fifth(per_minute).clamp(1, LOOKS_AT_ONCE))
+}
+
+/// How long is waited after a question, so that a fifth is not more where it is less than one at a time.
+fn look_every(rate: Pacing, usual: Duration) -> Duration {
+    let a_fifth = |per_minute: u32| Duration::from_secs(300 / u64::from(per_minute.max(1)));
+    rate.per_minute.map_or(usual, |per_minute| usual.max(a_fifth(per_minute)))
 }
 
 impl Poll {
     /// Looks up the messages of a provider that are due to be: now and then, and at once after a hint.
     pub async fn run_looks(&self, name: String) {
         let Some(carrier) = self.carriers.get(&name) else { return };
-        let rest = if carrier.capabilities().receipts_by_poll { LOOK_EVERY } else { LOOK_SELDOM };
+        let usual = if carrier.capabilities().receipts_by_poll { LOOK_EVERY } else { LOOK_SELDOM };
         let mut hints = self.signals.hints();
         while !self.life.is_stopping() {
             hints.borrow_and_update();
             let rest = match self.look_up_due(carrier).await {
                 // There may be more: soon, and not at once, since vendors count their requests.
-                Ok(count) if count >= looks_at_once(carrier) => LOOK_EVERY,
-                Ok(_) => rest,
+                Ok(count) if count >= looks_at_once(carrier.rate) => look_every(carrier.rate, LOOK_EVERY),
+                Ok(0) => usual,
+                Ok(_) => look_every(carrier.rate, usual),
                 Err(error) => {
                     tracing::warn!(provider = name, %error, "messages to query at the provider cannot be \
                         read from the ledger; it will be tried again");
@@ -75,7 +82,7 @@ impl Poll {
         let claim = LookClaim {
             provider: carrier.name().to_owned(),
             realm: carrier.realm(),
-            limit: looks_at_once(carrier),
+            limit: looks_at_once(carrier.rate),
             now: self.life.now(),
             by_request: carrier.capabilities().recipients_per_request > 1,
             is_rated,
@@ -165,5 +172,31 @@ impl Poll {
                 created: record.created,
             })
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_take_a_fifth_of_a_rate_however_small_it_is() {
+        for (per_minute, at_once, every_s) in [
+            (None, 10, 5),
+            (Some(6_000), 10, 5),
+            (Some(120), 2, 5),
+            (Some(60), 1, 5),
+            (Some(6), 1, 50),
+            (Some(0), 1, 300),
+        ] {
+            let rate = Pacing { per_minute, ..Pacing::default() };
+            assert_eq!(
+                (looks_at_once(rate), look_every(rate, LOOK_EVERY).as_secs()),
+                (at_once, every_s),
+                "{per_minute:?}"
+            );
+        }
+        let seldom = look_every(Pacing { per_minute: Some(6), ..Pacing::default() }, LOOK_SELDOM);
+        assert_eq!(seldom, LOOK_SELDOM);
     }
 }

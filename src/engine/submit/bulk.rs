@@ -272,7 +272,9 @@ impl Submit {
             return Ok(None);
         }
         self.check_text(text)?;
+        let from = self.carriers.sender(&to, from);
         let way = self.carriers.way(&to, from, text)?;
+        self.carriers.warn_unregistered(&way, &to, from);
         self.asked(&way, to, place, text, names).map(Some)
     }
 
@@ -359,12 +361,13 @@ impl Submit {
         messages: &Arc<Vec<Asked>>,
     ) -> Result<Reservation> {
         let (policy, asked, call) = (Arc::clone(&self.policy), Arc::clone(messages), Arc::clone(args));
+        let carriers = Arc::clone(&self.carriers);
         let whole = Whole::of(messages.iter().map(|message| message.hold_micros));
         let decide = move |index: usize, facts: &crate::sms::facts::Facts| {
             let Asked { to, hold_micros, .. } = asked.get(index).ok_or_else(missing)?;
             let ask = Ask {
                 to,
-                from: call.from.as_deref(),
+                from: carriers.sender(to, call.from.as_deref()),
                 hold_micros: *hold_micros,
                 whole: Some(whole),
                 allow_duplicate: false,
@@ -381,7 +384,7 @@ impl Submit {
                     .and_then(|place| call.recipients.get(place))
                     .ok_or_else(missing)?;
                 let text = template.fill(&recipient.data, MAX_FILLED).map_err(|_| missing())?;
-                room.draft_of(asked, call.from.as_deref(), text)
+                room.draft_of(asked, room.carriers.sender(&asked.to, call.from.as_deref()), text)
             };
             asked.get(places).ok_or_else(missing)?.iter().map(draft).collect()
         });

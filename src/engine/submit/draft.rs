@@ -123,8 +123,10 @@ impl Submit {
         let to = self.number(&args.to)?;
         self.policy.check_destination(&to)?;
         self.policy.check_sender(args.from.as_deref())?;
-        let way = self.carriers.way(&to, args.from.as_deref(), &args.message)?;
-        let prepared = self.draft_on(&way, &to, args.from.as_deref(), args.message.clone())?;
+        let from = self.carriers.sender(&to, args.from.as_deref());
+        let way = self.carriers.way(&to, from, &args.message)?;
+        self.carriers.warn_unregistered(&way, &to, from);
+        let prepared = self.draft_on(&way, &to, from, args.message.clone())?;
         Ok((prepared, way))
     }
 }

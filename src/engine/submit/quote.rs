@@ -35,7 +35,8 @@ impl Submit {
         let key = key_of(args, &to)?;
         let allowed =
             self.policy.check_destination(&to).and_then(|()| self.policy.check_sender(args.from.as_deref()));
-        let way = self.carriers.way(&to, args.from.as_deref(), &args.message);
+        let from = self.carriers.sender(&to, args.from.as_deref());
+        let way = self.carriers.way(&to, from, &args.message);
         let hops = way.as_ref().map(|way| way.hops.clone()).unwrap_or_default();
         let (price, first, form) = match hops.first() {
             Some(Hop { carrier, form }) => (self.price(&hops, &to)?, Some(*carrier), *form),
@@ -53,8 +54,9 @@ impl Submit {
         let payer = self.answers.payer(caller, args.session.clone(), realm)?;
         let now = self.life.now();
         let mut warnings = self.answers.warnings([realm]);
+        warnings.extend(way.as_ref().ok().and_then(|way| self.carriers.unregistered(way, &to, from)));
         let drafted = allowed.and(way).and_then(|way| {
-            let prepared = self.draft_on(&way, &to, args.from.as_deref(), args.message.clone())?;
+            let prepared = self.draft_on(&way, &to, from, args.message.clone())?;
             Ok((prepared, way))
         });
         let allowed = match drafted {
@@ -76,7 +78,7 @@ impl Submit {
             id: None,
             status: Status::DryRun(DryRun::DryRun),
             to: to.e164().to_owned(),
-            from: args.from.clone(),
+            from: from.map(str::to_owned),
             segments: form.segments,
             encoding: form.encoding.to_owned(),
             price: Price::from(price.money).assumed(price.is_assumed),
@@ -90,7 +92,7 @@ impl Submit {
                 allowed: refusal.is_none(),
                 refusal,
                 ucs2_characters: ucs2_characters(&args.message),
-                gsm7_rewrite: self.rewrite(first, &to, args, price, form.segments),
+                gsm7_rewrite: self.rewrite(first, (&to, from), args, price, form.segments),
             }),
         })
     }
@@ -143,13 +145,13 @@ impl Submit {
     fn rewrite(
         &self,
         carrier: Option<&Carrier>,
-        to: &Number,
+        (to, from): (&Number, Option<&str>),
         args: &SendArgs,
         price: Priced,
         segments: u32,
     ) -> Option<Gsm7Rewrite> {
         let cheaper = cheaper::cheaper_spelling(&args.message)?;
-        let fewer = form_at(carrier, to, args.from.as_deref(), &cheaper).segments;
+        let fewer = form_at(carrier, to, from, &cheaper).segments;
         let each = price.money.micros / i64::from(segments.max(1));
         let saves = Amount(each.saturating_mul(i64::from(segments.saturating_sub(fewer))));
         Some(Gsm7Rewrite {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Statement, params};
 use super::job::JobResult;
 use super::opt_out::is_out;
 use super::pending::{MAY_BE_STOP, ending, is_pending};
-use super::states::{IS_PLANNED, IS_UNKNOWN, NEVER_LEFT, sql};
+use super::states::{IS_PLANNED, IS_TO, IS_UNKNOWN, NEVER_LEFT, sql};
 use crate::clock::Timestamp;
 use crate::ledger::{Draft, Intent, Record};
 use crate::sms::caller_id::same_phone;
@@ -126,7 +126,7 @@ pub(super) fn counted(db: &Connection, record: &Record, now: Timestamp) -> JobRe
     db.prepare_cached(sql!(
         "SELECT count(*) FILTER (WHERE at > ?3), count(*) FROM (
              SELECT coalesce(due_ms, created_ms) AS at FROM message
-             WHERE recipient = ?1 AND created_ms > ?2 AND sandbox = ?4 AND seq <> ?5 AND NOT {NEVER_LEFT} \
+             WHERE {IS_TO} AND created_ms > ?2 AND sandbox = ?4 AND seq <> ?5 AND NOT {NEVER_LEFT} \
              AND NOT {IS_PLANNED}
              UNION ALL SELECT due_ms FROM message INDEXED BY message_later
              WHERE recipient = ?1 AND due_ms > ?2 AND created_ms <= ?2 AND sandbox = ?4 AND seq <> ?5 AND \
@@ -146,7 +146,7 @@ fn recipient_facts(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut 
     // What was accepted lately, and then what was accepted before and left lately, or is still to leave.
     let lately = sql!(
         "SELECT id, coalesce(due_ms, created_ms), digest, principal, state, folded FROM message
-         WHERE recipient = ?1 AND created_ms > ?2 AND sandbox = ?4 AND NOT {NEVER_LEFT} ORDER BY created_ms \
+         WHERE {IS_TO} AND created_ms > ?2 AND sandbox = ?4 AND NOT {NEVER_LEFT} ORDER BY created_ms \
          DESC LIMIT ?3"
     );
     let later = sql!(

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::group::Group;
 use super::job::JobResult;
-use super::states::{WAITS, sql};
+use super::states::{IS_TO, WAITS, sql};
 use super::transition::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
 use crate::clock::Timestamp;
 use crate::error::ErrorKind;
@@ -61,9 +61,8 @@ pub(super) fn opt_out(
         db.prepare_cached("UPDATE opt_out SET at_ms = max(at_ms, ?2) WHERE number = ?1")?
             .execute(params![number, at.as_millis()])?;
     }
-    let mut statement = db.prepare_cached(sql!(
-        "SELECT {OPEN_COLUMNS} FROM message WHERE recipient = ?1 AND {WAITS} ORDER BY seq"
-    ))?;
+    let mut statement =
+        db.prepare_cached(sql!("SELECT {OPEN_COLUMNS} FROM message WHERE {IS_TO} AND {WAITS} ORDER BY seq"))?;
     let queued: Vec<Open> = statement.query_map([number], open_from)?.collect::<rusqlite::Result<_>>()?;
     Group::over(db, |group| {
         queued

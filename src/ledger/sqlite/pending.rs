@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::job::JobResult;
 use super::outbox;
 use super::reply::answered;
-use super::states::{HAS_NOT_LEFT, sql};
+use super::states::{HAS_NOT_LEFT, IS_TO, sql};
 use super::wish::{PendingWish, Wish};
 use crate::clock::Timestamp;
 use crate::ledger::{MOST_PENDING, NewPending, Pended, Pending, Settled};
@@ -39,9 +39,9 @@ const TEXTED: &str = "SELECT DISTINCT number FROM texted WHERE substr(number, -6
 /// Whether a recipient is one of this side, and whether a message went out since then.
 fn recent() -> String {
     format!(
-        "SELECT EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3)
+        "SELECT EXISTS (SELECT 1 FROM message WHERE {IS_TO} AND sandbox = ?3)
          OR EXISTS (SELECT 1 FROM texted WHERE number = ?1 AND sandbox = ?3),
-     EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND sandbox = ?3 AND created_ms >= ?2 AND NOT \
+     EXISTS (SELECT 1 FROM message WHERE {IS_TO} AND sandbox = ?3 AND created_ms >= ?2 AND NOT \
      {HAS_NOT_LEFT})
          OR EXISTS (SELECT 1 FROM texted WHERE number = ?1 AND sandbox = ?3 AND last_ms >= ?2)"
     )
@@ -354,11 +354,14 @@ mod tests {
                 .unwrap();
             rows.collect::<rusqlite::Result<Vec<String>>>().unwrap()
         };
+        let lately =
+            format!("SELECT id FROM message WHERE {IS_TO} AND created_ms > ?2 ORDER BY created_ms DESC");
         for (sql, index) in [
-            (RECIPIENTS, "COVERING INDEX message_ending"),
-            (recent().as_str(), "INDEX message_recipient"),
+            (RECIPIENTS, "COVERING INDEX message_person"),
+            (recent().as_str(), "INDEX message_person (<expr>=? AND recipient=?"),
             (TEXTED, "INDEX texted_ending"),
             (OUT, "INDEX opt_out_ending"),
+            (lately.as_str(), "INDEX message_person (<expr>=? AND recipient=? AND created_ms>?)"),
         ] {
             let steps = plan(sql);
             assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");

@@ -169,7 +169,16 @@ fn add_up(db: &Connection, seq: i64, batch: &mut BatchRecord) -> rusqlite::Resul
 }
 
 pub(super) fn list(db: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Record>> {
-    let mut conditions = vec!["principal = ?", IS_ACCEPTED];
+    let (sql, values) = listing(filter);
+    let mut statement = db.prepare_cached(&sql)?;
+    statement.query_map(params_from_iter(values), record_from)?.collect()
+}
+
+/// The question that lists these messages, and its values.
+fn listing(filter: &Filter) -> (String, Vec<Value>) {
+    // Of what went to one person there is little, whoever asks; of what one principal sent there may be all.
+    let whose = if filter.to.is_some() { "+principal = ?" } else { "principal = ?" };
+    let mut conditions = vec![whose, IS_ACCEPTED];
     let mut values = vec![Value::from(filter.principal.clone())];
     let mut add = |condition: &'static str, value: Option<Value>| {
         if let Some(value) = value {
@@ -178,7 +187,9 @@ pub(super) fn list(db: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Rec
         }
     };
     add("state = ?", filter.state.map(|state| i64::from(state.number()).into()));
-    add("recipient = ?", filter.to.clone().map(Value::from));
+    // As `IS_TO` of `states`.
+    add("substr(recipient, -6) = substr(?, -6)", filter.to.clone().map(Value::from));
+    add("recipient IS ?", filter.to.clone().map(Value::from));
     add("created_ms >= ?", filter.since.map(|at| at.as_millis().into()));
     add("created_ms < ?", filter.until.map(|at| at.as_millis().into()));
     add(
@@ -189,8 +200,7 @@ pub(super) fn list(db: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Rec
     values.push(i64::from(filter.limit).into());
     let sql =
         format!("SELECT {COLUMNS} FROM message WHERE {} ORDER BY seq DESC LIMIT ?", conditions.join(" AND "));
-    let mut statement = db.prepare_cached(&sql)?;
-    statement.query_map(params_from_iter(values), record_from)?.collect()
+    (sql, values)
 }
 
 #[cfg(test)]
@@ -212,6 +222,30 @@ mod tests {
         );
         assert!(
             !plan.iter().any(|step| step.starts_with("SCAN message") || step.contains("FOR GROUP BY")),
+            "{plan:?}"
+        );
+    }
+
+    #[test]
+    fn the_messages_to_one_person_are_found_by_that_person() {
+        let db = Connection::open_in_memory().unwrap();
+        MIGRATIONS.iter().for_each(|migration| db.execute_batch(migration).unwrap());
+        crate::ledger::sqlite::sealed::teach(&db).unwrap();
+        let asked = Filter {
+            principal: "alice".to_owned(),
+            to: Some("+33199000001".to_owned()),
+            limit: 20,
+            ..Filter::default()
+        };
+        let (sql, values) = listing(&asked);
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let plan: Vec<String> = statement
+            .query_map(params_from_iter(values), |row| row.get(3))
+            .unwrap()
+            .collect::<rusqlite::Result<_>>()
+            .unwrap();
+        assert!(
+            plan.iter().any(|step| step.contains("INDEX message_person (<expr>=? AND recipient=?")),
             "{plan:?}"
         );
     }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::job::JobResult;
 use super::outbox;
 use super::sealed::text;
-use super::states::{HAS_NOT_LEFT, sql};
+use super::states::{HAS_NOT_LEFT, IS_TO, sql};
 use crate::clock::Timestamp;
 use crate::ledger::{ANSWERS_MS, NewReply, Recorded, Replies, ReplyPage, ReplyRecord, SHOWN_AN_HOUR};
 use crate::sms::message::MessageId;
@@ -27,7 +27,7 @@ pub(super) fn answered(
     now: Timestamp,
 ) -> JobResult<Option<(i64, MessageId)>> {
     db.prepare_cached(sql!(
-        "SELECT seq, id FROM message WHERE recipient = ?1 AND created_ms BETWEEN ?2 AND ?3 AND provider = \
+        "SELECT seq, id FROM message WHERE {IS_TO} AND created_ms BETWEEN ?2 AND ?3 AND provider = \
          ?4 AND NOT {HAS_NOT_LEFT}
          ORDER BY sandbox, created_ms DESC, seq DESC LIMIT 1"
     ))?
@@ -110,7 +110,7 @@ pub(super) fn last_text(
 ) -> rusqlite::Result<Option<String>> {
     let latest: Option<Option<String>> = db
         .prepare_cached(sql!(
-            "SELECT {} FROM message WHERE recipient = ?1 AND created_ms BETWEEN ?2 AND ?3 AND provider = ?4 \
+            "SELECT {} FROM message WHERE {IS_TO} AND created_ms BETWEEN ?2 AND ?3 AND provider = ?4 \
              AND NOT {HAS_NOT_LEFT}
              ORDER BY sandbox, created_ms DESC, seq DESC LIMIT 1",
             text!()

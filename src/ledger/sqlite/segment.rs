@@ -36,8 +36,14 @@ pub(super) fn named_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Named> {
     })
 }
 
-/// Writes what became of a message's segments. What is on record and certain stays.
-pub(super) fn write(db: &Connection, open: &Open, segments: &[Segment]) -> JobResult<()> {
+/// Writes what became of a message's segments. What is on record and certain stays. Returns those that were
+/// written: another report may have been faster, with another id.
+pub(super) fn write<'a>(
+    db: &Connection,
+    open: &Open,
+    segments: &'a [Segment],
+) -> JobResult<Vec<&'a Segment>> {
+    let mut written = Vec::with_capacity(segments.len());
     let mut add = db.prepare_cached(sql!(
         "INSERT INTO segment (message, number, provider, vendor_id, state, at_ms, why) VALUES (?1, ?2, ?3, \
          ?4, ?5, ?6, ?7)
@@ -48,8 +54,9 @@ pub(super) fn write(db: &Connection, open: &Open, segments: &[Segment]) -> JobRe
         IS_UNKNOWN.of("segment."),
         IS_UNKNOWN.of("excluded.")
     ))?;
-    for Segment { number, state, vendor_id, at, why } in segments {
-        add.execute(params![
+    for segment in segments {
+        let Segment { number, state, vendor_id, at, why } = segment;
+        let count = add.execute(params![
             open.seq,
             number,
             open.provider,
@@ -58,16 +65,19 @@ pub(super) fn write(db: &Connection, open: &Open, segments: &[Segment]) -> JobRe
             at.as_millis(),
             why
         ])?;
+        if count > 0 {
+            written.push(segment);
+        }
     }
     let first = segments.iter().find_map(|segment| segment.vendor_id.as_deref());
     db.prepare_cached("UPDATE message SET parted = 1, vendor_id = coalesce(vendor_id, ?2) WHERE seq = ?1")?
         .execute(params![open.seq, first])?;
-    Ok(())
+    Ok(written)
 }
 
 /// Applies the receipts that came before the segments' ids were known. Some carriers give all segments of a
 /// message one id. Returns whether there were any.
-pub(super) fn apply_early(group: &mut Group<'_>, open: &mut Open, segments: &[Segment]) -> JobResult<bool> {
+pub(super) fn apply_early(group: &mut Group<'_>, open: &mut Open, segments: &[&Segment]) -> JobResult<bool> {
     let mut has_moved = false;
     let mut taken: HashMap<&str, Vec<Early>> = HashMap::new();
     for segment in segments {

@@ -53,8 +53,8 @@ pub(super) fn settle(
         Some(_) => {}
     }
     let moved_on = if !settlement.parts.is_empty() {
-        segment::write(db, &open, &settlement.parts)?;
-        segment::apply_early(group, &mut open, &settlement.parts)?
+        let written = segment::write(db, &open, &settlement.parts)?;
+        segment::apply_early(group, &mut open, &written)?
     } else if let (Some(vendor_id), Some(_), false, true) =
         (&settlement.vendor_id, &moved, open.is_parted, has_early)
     {

@@ -47,6 +47,11 @@ impl fmt::Display for Condition {
     }
 }
 
+/// Whether a row is a message to the person `?1`, as the index of who was texted is asked: by how the number
+/// ends, and then by all of it. `IS`, since SQLite puts the value of an `=` in place of the column wherever it
+/// stands, and then knows the index's expression no more.
+pub(super) const IS_TO: &str = "substr(recipient, -6) = substr(?1, -6) AND recipient IS ?1";
+
 /// What the index of what is still to be done has: what may be taken, is taken, or has a time. What waits for
 /// a person is not in it.
 const IS_INDEXED: Condition = Condition::new(|state| state.is_open() && !matches!(state, State::Proposed));

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::row::{COLUMNS, record_from};
 use super::sealed::text;
-use super::states::{IS_UNKNOWN, MAY_BE_ON_RECORD, sql};
+use super::states::{IS_TO, IS_UNKNOWN, MAY_BE_ON_RECORD, sql};
 use crate::clock::Timestamp;
 use crate::ledger::{Nameless, Record};
 use crate::sms::message::Realm;
@@ -77,7 +77,7 @@ pub(super) fn unknowns(
 pub(super) fn has_nameless(db: &Connection, sought: &Nameless<'_>) -> rusqlite::Result<bool> {
     let Nameless { provider, realm, to, digest, from, until } = sought;
     db.prepare_cached(sql!(
-        "SELECT EXISTS (SELECT 1 FROM message WHERE recipient = ?1 AND provider = ?2 AND sandbox = ?6 AND \
+        "SELECT EXISTS (SELECT 1 FROM message WHERE {IS_TO} AND provider = ?2 AND sandbox = ?6 AND \
          digest = ?3 AND vendor_id IS NULL
                         AND {MAY_BE_ON_RECORD} AND created_ms <= ?5 AND changed_ms >= ?4)"
     ))?

@@ -5,14 +5,10 @@
 //!
 //! Source: the API's own model, and docs.aws.amazon.com/sms-voice.
 
-use crate::error::ErrorKind;
 use crate::provider::failure::{Again, Whose};
-use crate::provider::rest::codes::{ACCOUNT, Codes, LATER, OTHER, PLACE, Refusal, SENDER, STOPPED};
+use crate::provider::rest::codes::{ACCOUNT, Codes, FUNDS, LATER, OTHER, PLACE, SENDER, STOPPED};
 use Again::{Later, Mended, Never};
 use Whose::{Caller, Operator, Recipient, Vendor};
-
-/// The account has spent what it may.
-const SPENT: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::InsufficientBalance));
 
 /// A field is not as it must be: which one, the answer says beside it.
 pub const FIELD: &str = "FIELD_VALIDATION_FAILED";
@@ -74,7 +70,7 @@ pub const CODES: Codes<&str> = Codes(&[
     ("OptInRequired", ACCOUNT, "The account is not signed up for this service", Operator, Mended, SIGNING),
     (
         "MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT",
-        SPENT,
+        FUNDS,
         "The account has spent what it may spend on texts this month",
         Operator,
         Mended,

@@ -37,7 +37,7 @@ use crate::provider::exchange::{Action, Answered, Arguments, Finding, Notice, Un
 use crate::provider::line::ear::{self, Ear, Told};
 use crate::provider::line::session::{Asked, Late, Lost, Telling};
 use crate::provider::settings::Setup;
-use crate::provider::{Build, Capabilities, Form, Outcome, Provider, Submission};
+use crate::provider::{Build, Capabilities, Form, Outcome, Provider, Submission, alike};
 use crate::sms::message::MessageId;
 use crate::sms::money::Money;
 use crate::sms::number::Number;
@@ -78,21 +78,9 @@ impl Gateway {
         (0..).zip(group).map(|(place, _)| self.outcome(&answers, place)).collect()
     }
 
-    /// The submissions' places by SUBMIT: one text and one sender each, in the order in which they came.
+    /// The submissions' places by SUBMIT.
     fn groups(&self, submissions: &[Submission]) -> Vec<Vec<usize>> {
-        let most = usize::from(self.config.destinations_per_submit);
-        let mut groups: Vec<(&Submission, Vec<usize>)> = Vec::new();
-        for (place, submission) in submissions.iter().enumerate() {
-            let fits = |(first, places): &&mut (&Submission, Vec<usize>)| {
-                let sender = |submission: &Submission| self.sender(submission.from.as_deref()).to_owned();
-                places.len() < most && first.text == submission.text && sender(first) == sender(submission)
-            };
-            match groups.iter_mut().find(fits) {
-                Some((_, places)) => places.push(place),
-                None => groups.push((submission, vec![place])),
-            }
-        }
-        groups.into_iter().map(|(_, places)| places).collect()
+        alike(submissions, self.config.from.as_deref(), usize::from(self.config.destinations_per_submit))
     }
 }
 

@@ -300,7 +300,9 @@ fn said(
     statuses: &Statuses,
 ) -> SegmentOutcome {
     match answer.status {
-        0 if is_granted => SegmentOutcome::Accepted { vendor_id: receipt_ids.of_answer(&answer.message_id) },
+        0 if is_granted => {
+            SegmentOutcome::Accepted { vendor_id: receipt_ids.of_answer(&answer.message_id), price: None }
+        }
         0 => SegmentOutcome::Unknown { why: ANOTHER.to_owned() },
         status => statuses.outcome(status),
     }

@@ -17,6 +17,7 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Halt;
 use crate::provider::Outcome;
+use crate::provider::exchange::Written;
 use crate::provider::rest::answer::Answer;
 use crate::provider::rest::pool::{Failure, Pool, Whole, proxy_uri};
 use crate::provider::rest::request::Request;
@@ -76,11 +77,23 @@ impl Client {
         clock: SharedClock,
         dialect: impl Dialect + 'static,
     ) -> Result<Self> {
-        let wrong =
-            |why: String| Error::new(ErrorKind::Config, format!("[[provider]] \"{provider}\": {why}"));
-        let base = base_url(base).map_err(wrong)?;
+        let base = base_url(base).map_err(|why| wrong(provider, &why))?;
+        Self::at(provider, base, settings, clock, dialect)
+    }
+
+    /// The same at an address that was checked already.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for a proxy that cannot be used.
+    pub fn at(
+        provider: &str,
+        base: Url,
+        settings: &Settings,
+        clock: SharedClock,
+        dialect: impl Dialect + 'static,
+    ) -> Result<Self> {
         if let Some(proxy) = &settings.proxy {
-            proxy_uri(proxy).map_err(|why| wrong(why.to_owned()))?;
+            proxy_uri(proxy).map_err(|why| wrong(provider, why))?;
         }
         let pool = Pool::new(&base, settings, Arc::clone(&clock));
         Ok(Self { base, provider: provider.to_owned(), clock, dialect: Box::new(dialect), pool })
@@ -115,6 +128,31 @@ impl Client {
             request.id.as_deref().and_then(|id| HeaderValue::from_str(id).ok()).map(|id| (REQUEST_ID, id)),
         );
         message
+    }
+
+    /// The request as it would go on the wire, for somebody to look at: what is marked as a secret is not
+    /// shown.
+    pub fn written(&self, request: &Request) -> Written {
+        let url = self.url(request);
+        let message = Self::message(request, &url);
+        let shown = |value: &HeaderValue| match value.to_str() {
+            Ok(text) if value.is_sensitive() => match text.split_once(' ') {
+                Some((scheme, _)) => format!("{scheme} [secret]"),
+                None => "[secret]".to_owned(),
+            },
+            Ok(text) => text.to_owned(),
+            Err(_) => "[not text]".to_owned(),
+        };
+        Written {
+            method: message.method().to_string(),
+            url: url.to_string(),
+            headers: message
+                .headers()
+                .iter()
+                .map(|(name, value)| (name.as_str().to_owned(), shown(value)))
+                .collect(),
+            body: String::from_utf8_lossy(&request.body).into_owned(),
+        }
     }
 
     async fn exchange(&self, request: &Request) -> std::result::Result<Answer, Failure> {
@@ -160,29 +198,46 @@ impl Client {
         request: &Request,
         hear: impl FnOnce(&Answer) + Send,
     ) -> std::result::Result<Answer, Outcome> {
-        let now = || self.clock.now();
+        let answer = self.hand_over(request).await?;
+        if (400..=499).contains(&answer.status) {
+            hear(&answer);
+        }
+        match self.meaning(&answer) {
+            Some(outcome) => Err(outcome),
+            None => Ok(answer),
+        }
+    }
+
+    /// As [`Client::submit`], for who reads answers of every status.
+    ///
+    /// # Errors
+    /// What became of the message, where there is no answer.
+    pub async fn hand_over(&self, request: &Request) -> std::result::Result<Answer, Outcome> {
         match self.exchange(request).await {
+            Ok(answer) => Ok(answer),
             Err(Failure::NotBegun(why)) => Err(match self.halt(request) {
                 Some(Halt { code, why }) => Outcome::NotNow { code, retry_after_ms: 0, why },
                 None => Outcome::NotSent { retry_after_ms: None, why: why.to_owned() },
             }),
             Err(Failure::Lost(why)) => Err(Outcome::Unknown { why: why.to_owned() }),
-            Ok(answer) => match answer.status {
-                200..=299 => Ok(answer),
-                400..=499 => {
-                    hear(&answer);
-                    Err(self.dialect.verdict(&answer, now()).unwrap_or_else(|| self.refusal(&answer, now())))
-                }
-                // 303 says that it was taken (RFC 9110, 15.4.4), and sites answer a form that they took with
-                // any of the others too.
-                status @ 300..=399 => Err(Outcome::Unknown {
-                    why: format!(
-                        "HTTP {status}: the provider answered with a redirect, which is not followed; \
-                         base_url must be the final address"
-                    ),
-                }),
-                status => Err(Outcome::Unknown { why: format!("HTTP {status}{}", self.said(&answer)) }),
-            },
+        }
+    }
+
+    /// What the status of an answer means for a send; nothing for a 2xx, which its body has to say.
+    pub fn meaning(&self, answer: &Answer) -> Option<Outcome> {
+        let now = self.clock.now();
+        match answer.status {
+            200..=299 => None,
+            400..=499 => Some(self.dialect.verdict(answer, now).unwrap_or_else(|| self.refusal(answer, now))),
+            // 303 says that it was taken (RFC 9110, 15.4.4), and sites answer a form that they took with any of
+            // the others too.
+            status @ 300..=399 => Some(Outcome::Unknown {
+                why: format!(
+                    "HTTP {status}: the provider answered with a redirect, which is not followed; base_url must \
+                     be the final address"
+                ),
+            }),
+            status => Some(Outcome::Unknown { why: format!("HTTP {status}{}", self.said(answer)) }),
         }
     }
 
@@ -281,6 +336,11 @@ impl Client {
     fn unavailable(&self, why: &str) -> Error {
         Error::new(ErrorKind::ProviderUnavailable, format!("{}: {why}", self.provider))
     }
+}
+
+/// The error for settings that cannot be used.
+fn wrong(provider: &str, why: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("[[provider]] \"{provider}\": {why}"))
 }
 
 /// An id of the vendor as one part of a path: nothing where it holds what is not of the characters that stand

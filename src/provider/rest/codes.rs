@@ -25,6 +25,8 @@ pub const PLACE: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::Destination
 pub const ACCOUNT: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::ProviderUnauthorized));
 /// The text is too long.
 pub const LENGTH: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::MessageTooLong));
+/// The account has no money left.
+pub const FUNDS: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::InsufficientBalance));
 /// Something else is in the way.
 pub const OTHER: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::ProviderRejected));
 /// The person who was texted wants no more texts.

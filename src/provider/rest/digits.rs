@@ -1,6 +1,10 @@
 //! Numbers of people as vendors write them: with a plus, with zeros or with neither before the country code.
 
+use crate::sms::caller_id::Sender;
 use crate::sms::number::Number;
+
+/// Fewest digits of a number with its country code; what has fewer is a short code.
+const FEWEST: usize = 7;
 
 /// The digits of a number with its country code, however the vendor writes it: `+33..`, `0033..` or `33..`,
 /// with or without what stands between them. What has a plus has no zeros before the country code that could
@@ -23,10 +27,32 @@ pub fn number(written: &str) -> Option<Number> {
     Number::parse(&format!("+{}", digits(written)), None).ok()
 }
 
+/// Who a vendor says wrote that has numbers with their country code and without a plus: that number, where it
+/// is one, else the short code or the name as it is.
+pub fn sender(written: &str) -> Sender {
+    let is_number = written.len() >= FEWEST && written.bytes().all(|byte| byte.is_ascii_digit());
+    let number = if is_number { number(written) } else { None };
+    number.map_or_else(|| Sender::of(written), |number| Sender::known(&number))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_sender_is_a_number_with_its_country_code_and_anything_else_is_as_it_is() {
+        for (written, expected) in [
+            ("41791234567", Sender::E164("+41791234567".to_owned())),
+            ("+41791234567", Sender::E164("+41791234567".to_owned())),
+            ("36179", Sender::AsWritten("36179".to_owned())),
+            ("ACME", Sender::AsWritten("ACME".to_owned())),
+            ("4179123456x", Sender::AsWritten("4179123456x".to_owned())),
+            ("0791234567", Sender::AsWritten("0791234567".to_owned())),
+        ] {
+            assert!(sender(written) == expected, "{written}");
+        }
+    }
 
     #[test]
     fn one_number_in_every_writing_is_one_and_no_digit_is_gained_or_lost() {

@@ -13,6 +13,11 @@ impl Fields {
         Self(url::form_urlencoded::parse(octets).into_owned().collect())
     }
 
+    /// These fields, in their order.
+    pub const fn of(fields: Vec<(String, String)>) -> Self {
+        Self(fields)
+    }
+
     /// The first value of this name, unless it is empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0

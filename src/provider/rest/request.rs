@@ -110,6 +110,19 @@ impl Request {
         self
     }
 
+    /// Its body, for tests.
+    #[cfg(test)]
+    pub(in crate::provider) fn content(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Its headers, for tests.
+    #[cfg(test)]
+    pub(in crate::provider) fn shown_headers(&self) -> Vec<(String, String)> {
+        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        self.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+    }
+
     fn hidden(mut self, name: HeaderName, secret: &str) -> Self {
         if let Ok(mut value) = HeaderValue::from_str(secret) {
             value.set_sensitive(true);

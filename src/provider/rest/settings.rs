@@ -3,8 +3,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use url::Url;
+use url::{Host, Url};
 
+use crate::provider::settings::Unencrypted;
 use crate::setting::Span;
 use crate::sms::quoted::without_user;
 
@@ -42,12 +43,16 @@ impl Default for Settings {
 /// own. They are fields of one structure, so that a key that is misspelt is refused and named; a flattened
 /// one would take it without a word.
 ///
-/// `"NAME" at "BASE_URL", RATE;` are the defaults. A secret is `required` or `optional`. What types cannot
-/// say is checked by `Config::check_own`, which the vendor has beside it. `told_in` says in which currency the
-/// vendor tells prices, if it does, and `variables` which of the environment it reads by its own names.
+/// `"NAME" at "BASE_URL", RATE;` are the defaults. A secret is `required` or `optional`; an optional one that
+/// is a PEM file is `pem`. What types cannot say is checked by `Config::check_own`, which the vendor has
+/// beside it. `told_in` says in which currency the vendor tells prices, if it does, `unencrypted` where keys
+/// and texts may travel as they are, and `variables` which of the environment it reads by its own names.
 macro_rules! vendor_settings {
     (@ required) => { true };
     (@ optional) => { false };
+    (@ pem) => { false };
+    (@ is_pem pem) => { true };
+    (@ is_pem $need:ident) => { false };
     (
         $(#[$meta:meta])*
         $name:literal at $base_url:literal, $rate:expr $(, $about_rate:literal)?;
@@ -55,6 +60,7 @@ macro_rules! vendor_settings {
         from { $(#[$from_meta:meta])+ }
         own { $($(#[$own_meta:meta])+ $own:ident: $type:ty = $default:expr,)* }
         $(told_in $told_in:expr;)?
+        $(unencrypted $unencrypted:expr;)?
         $(variables $variables:expr;)?
     ) => {
         #[derive(Clone, Debug, ::serde::Deserialize, ::serde::Serialize, ::schemars::JsonSchema)]
@@ -105,6 +111,7 @@ macro_rules! vendor_settings {
                     name: stringify!($secret),
                     secret: self.$secret.as_ref(),
                     is_required: $crate::provider::rest::vendor_settings!(@ $need),
+                    is_pem: $crate::provider::rest::vendor_settings!(@ is_pem $need),
                 },)+]
             }
 
@@ -112,9 +119,19 @@ macro_rules! vendor_settings {
                 self.rate
             }
 
+            fn sender(&self) -> Option<&str> {
+                self.from.as_deref()
+            }
+
             $(fn told_in(&self) -> Option<$crate::provider::settings::ToldIn> {
                 let told_in: fn(&Self) -> Option<$crate::provider::settings::ToldIn> = $told_in;
                 told_in(self)
+            })?
+
+            $(fn unencrypted(&self) -> Option<$crate::provider::settings::Unencrypted<'_>> {
+                let unencrypted: fn(&Self) -> Option<$crate::provider::settings::Unencrypted<'_>> =
+                    $unencrypted;
+                unencrypted(self)
             })?
 
             $(fn variables(&self) -> &'static [$crate::provider::settings::Variable] {
@@ -135,6 +152,15 @@ pub(in crate::provider) use vendor_settings;
 /// # Errors
 /// What is wrong with it.
 pub fn base_url(text: &str) -> std::result::Result<Url, String> {
+    base_url_within(text, false)
+}
+
+/// The same; with `is_plain_allowed` also without encryption to an address of a private network. Not to a
+/// name, which may come to mean any address.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn base_url_within(text: &str, is_plain_allowed: bool) -> std::result::Result<Url, String> {
     let shown = without_user(text);
     let url: Url = text.parse().map_err(|error| {
         format!("base_url \"{shown}\" is no address such as https://api.example.com/v1: {error}")
@@ -151,6 +177,13 @@ pub fn base_url(text: &str) -> std::result::Result<Url, String> {
     match url.scheme() {
         "https" => {}
         "http" if is_local => {}
+        "http" if is_plain_allowed && is_private(&url) => {}
+        "http" if is_plain_allowed => {
+            return Err(format!(
+                "base_url \"{shown}\" begins with http:// and is no address of a private network, such as \
+                 http://192.168.1.20:8080; allow_plain_http is for these alone"
+            ));
+        }
         _ => {
             return Err(format!(
                 "base_url \"{shown}\" must begin with https://, since keys and texts travel there"
@@ -158,4 +191,61 @@ pub fn base_url(text: &str) -> std::result::Result<Url, String> {
         }
     }
     Ok(url)
+}
+
+/// What is said of an address to which keys and texts go as they are; `instead` is what would be better.
+pub fn plain<'a>(base_url: &'a str, instead: &'static str) -> Option<Unencrypted<'a>> {
+    let address = base_url.strip_prefix("http://")?;
+    let address = address.split('/').next().unwrap_or(address);
+    Some(Unencrypted { address, setting: "allow_plain_http", instead })
+}
+
+/// Whether this is an address of a private network, written as one (RFC 1918, RFC 3927, RFC 6598, RFC 4193
+/// and RFC 4291, 2.5.6).
+fn is_private(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(v4)) => {
+            let [first, second, ..] = v4.octets();
+            v4.is_private() || v4.is_link_local() || (first == 100 && (64..128).contains(&second))
+        }
+        Some(Host::Ipv6(v6)) => v6.is_unique_local() || v6.is_unicast_link_local(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_goes_to_this_machine_and_where_it_is_allowed_to_private_addresses_alone() {
+        for (text, plain, allowed) in [
+            ("https://api.example.com/v1", true, true),
+            ("http://127.0.0.1:9", true, true),
+            ("http://localhost:9/x", true, true),
+            ("http://[::1]:9", true, true),
+            ("http://192.168.1.20:8080", false, true),
+            ("http://10.0.0.7", false, true),
+            ("http://172.31.255.255:8080", false, true),
+            ("http://169.254.1.1:8080", false, true),
+            ("http://100.64.0.1:8080", false, true),
+            ("http://[fd00::7]:8080", false, true),
+            ("http://[fe80::7]:8080", false, true),
+            ("http://172.32.0.1:8080", false, false),
+            ("http://100.128.0.1:8080", false, false),
+            ("http://8.8.8.8:8080", false, false),
+            ("http://[2001:db8::1]:8080", false, false),
+            ("http://[::ffff:192.168.1.20]:8080", false, false),
+            ("http://phone.local:8080", false, false),
+            ("http://192.168.1.20.example.com", false, false),
+            ("ftp://192.168.1.20", false, false),
+        ] {
+            assert_eq!(base_url(text).is_ok(), plain, "{text}");
+            assert_eq!(base_url_within(text, true).is_ok(), allowed, "{text}");
+        }
+        for text in ["http://user:pass@192.168.1.20", "http://192.168.1.20?key=x", "http://192.168.1.20#x"] {
+            let refused = base_url_within(text, true).map(drop);
+            assert!(refused.is_err_and(|why| !why.contains("pass")), "{text}");
+        }
+    }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::answers::{self, Refusals};
-use super::rates::Rates;
 use super::settings::Config;
 use super::webhook::Hooks;
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::provider::rest::rates::Rates;
 use crate::provider::rest::wording::Wording;
 use crate::provider::rest::{Client, Request, path_part};
 use crate::provider::settings::{Callback, Settings as _, Setup};

@@ -1,48 +1,15 @@
-//! Twilio's prices by country, as its price list has them: kept, and brought up to date every hour.
+//! What a price list of Twilio says of a country.
 //!
-//! A country's list has a price for each carrier and kind of sender. Which carrier a number is with, nobody
-//! knows before it is sent, so the dearest one counts; where one of them cannot be read, nobody knows the
-//! most that it costs.
-
-use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+//! It has a price for each carrier and kind of sender. Which carrier a number is with, nobody knows before it
+//! is sent, so the dearest one counts; where one of them cannot be read, nobody knows the most that it costs.
 
 use serde_json::Value;
 
 use crate::provider::rest::amount::{self, Rounding};
 use crate::sms::money::{Currency, Money};
-use crate::sms::number::Number;
-
-/// The price of one segment by country; nothing where the list cannot be read.
-#[derive(Default)]
-pub struct Rates(RwLock<BTreeMap<String, Option<Money>>>);
-
-impl Rates {
-    /// Notes a country's list. Returns whether it could be read.
-    pub fn note(&self, country: &str, list: &Value) -> bool {
-        let price = dearest(list);
-        let mut rates = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        rates.insert(country.to_owned(), price);
-        price.is_some()
-    }
-
-    /// How many countries have one.
-    pub fn count(&self) -> usize {
-        let rates = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        rates.values().filter(|price| price.is_some()).count()
-    }
-
-    /// The most that a text of so many segments to this number costs.
-    pub fn price(&self, to: &Number, segments: u32) -> Option<Money> {
-        let region = to.region()?;
-        let rates = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let price = *rates.get(region.as_str())?;
-        price?.times(segments.max(1))
-    }
-}
 
 /// The dearest price of a country's list.
-fn dearest(list: &Value) -> Option<Money> {
+pub fn dearest(list: &Value) -> Option<Money> {
     let currency: Currency = list.get("price_unit")?.as_str()?.parse().ok()?;
     let mut dearest = None;
     for carrier in list.get("outbound_sms_prices")?.as_array()? {

@@ -1,14 +1,12 @@
 //! The settings of Twilio.
 
+use crate::provider::rest::rates::check_countries;
 use crate::provider::rest::{self, wording};
 use crate::provider::settings::Rate;
 use crate::sms::sender;
 
 /// Most characters of a phone number's digits.
 const MOST_DIGITS: usize = 15;
-
-/// Most countries whose prices are asked for: each is a request, every hour.
-const MOST_COUNTRIES: usize = 60;
 
 rest::vendor_settings! {
     /// Settings of Twilio.
@@ -72,17 +70,7 @@ impl Config {
                     .to_owned(),
             );
         }
-        if self.prices_for.len() > MOST_COUNTRIES {
-            return Err(format!("prices_for names more than {MOST_COUNTRIES} countries"));
-        }
-        let is_country =
-            |country: &&String| country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase());
-        match self.prices_for.iter().find(|country| !is_country(country)) {
-            Some(wrong) => {
-                Err(format!("prices_for: \"{wrong}\" is no country; write two letters such as \"US\""))
-            }
-            None => Ok(()),
-        }
+        check_countries(&self.prices_for)
     }
 }
 

@@ -50,7 +50,7 @@ fn ids(outcome: &Outcome) -> Vec<String> {
         Outcome::Segments(segments) => segments
             .iter()
             .map(|segment| match segment {
-                SegmentOutcome::Accepted { vendor_id } => vendor_id.clone(),
+                SegmentOutcome::Accepted { vendor_id, .. } => vendor_id.clone(),
                 other => panic!("{other:?}"),
             })
             .collect(),

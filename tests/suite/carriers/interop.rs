@@ -178,7 +178,7 @@ fn submission(to: &str, text: &str) -> Submission {
 /// The ids of everything that was taken.
 fn ids(outcome: Outcome) -> Vec<String> {
     let of_segment = |segment| match segment {
-        SegmentOutcome::Accepted { vendor_id } => vendor_id,
+        SegmentOutcome::Accepted { vendor_id, .. } => vendor_id,
         other => panic!("{other:?}"),
     };
     match outcome {

@@ -51,7 +51,7 @@ fn ids(outcome: &Outcome) -> Vec<String> {
         Outcome::Segments(segments) => segments
             .iter()
             .map(|segment| {
-                if let SegmentOutcome::Accepted { vendor_id } = segment {
+                if let SegmentOutcome::Accepted { vendor_id, .. } = segment {
                     vendor_id.clone()
                 } else {
                     panic!("{segment:?}")

@@ -231,6 +231,33 @@ async fn the_answer_of_an_attempt_that_was_given_up_still_names_its_segments(bac
     }
 }
 
+async fn of_two_answers_for_one_segment_the_first_counts_and_the_other_takes_no_report_with_it(
+    backend: Backend,
+) {
+    for place in backend.places() {
+        let store = place.open();
+        take(&*store, intent(vec![draft(1)])).await;
+        store.settle(&draft(1).id, parted(&[State::Unknown, State::Unknown])).await.unwrap();
+        store.record_receipt(about("b", State::Delivered), NOW).await.unwrap();
+        let named = |states: &[State], ids: &[&str]| {
+            let mut settlement = parted(states);
+            for (part, id) in settlement.parts.iter_mut().zip(ids) {
+                part.vendor_id = Some((*id).to_owned());
+            }
+            settlement
+        };
+        // Two processes have each seen the first segment without an id.
+        for id in ["a", "b"] {
+            let settlement = named(&[State::Sent, State::Unknown], &[id]);
+            store.settle(&draft(1).id, settlement).await.unwrap();
+        }
+        assert_eq!(states(&*store, 1).await, [State::Sent, State::Unknown]);
+        store.settle(&draft(1).id, named(&[State::Sent, State::Sent], &["a", "b"])).await.unwrap();
+        assert_eq!(states(&*store, 1).await, [State::Sent, State::Delivered], "its report was kept for it");
+        assert_eq!(state_of(&*store, &draft(1).id).await, State::Sent);
+    }
+}
+
 async fn the_key_of_a_partly_sent_message_stays_taken(backend: Backend) {
     for place in backend.places() {
         let store = place.open();
@@ -477,6 +504,7 @@ on_every_backend! {
     a_failure_names_its_segment,
     segments_with_the_same_ids_are_told_apart_by_their_recipients,
     the_answer_of_an_attempt_that_was_given_up_still_names_its_segments,
+    of_two_answers_for_one_segment_the_first_counts_and_the_other_takes_no_report_with_it,
     the_key_of_a_partly_sent_message_stays_taken,
     a_message_of_segments_is_looked_up_and_known_by_each_of_its_ids,
     where_a_carrier_begins_its_ids_anew_a_report_speaks_of_the_last_that_got_the_id,

@@ -57,6 +57,15 @@ pub(super) fn a2p_pro_bulk() -> Case {
     )
 }
 
+pub(super) fn infobip() -> Case {
+    before(
+        "infobip",
+        fake::infobip::Infobip::default(),
+        vendors::infobip::provider,
+        fake::infobip::Infobip::recipients,
+    )
+}
+
 pub(super) fn mailersend() -> Case {
     before(
         "mailersend",
@@ -84,6 +93,28 @@ pub(super) fn mailpro_history() -> Case {
     )
 }
 
+pub(super) fn sinch() -> Case {
+    before("sinch", fake::sinch::Sinch::default(), vendors::sinch::provider, fake::sinch::Sinch::recipients)
+}
+
+pub(super) fn sms_gateway() -> Case {
+    before(
+        "sms_gateway",
+        fake::sms_gateway::SmsGateway::default(),
+        vendors::sms_gateway::provider,
+        fake::sms_gateway::SmsGateway::recipients,
+    )
+}
+
+pub(super) fn sms_gateway_local() -> Case {
+    before(
+        "sms_gateway",
+        fake::sms_gateway::SmsGateway::default(),
+        vendors::sms_gateway::local_provider,
+        fake::sms_gateway::SmsGateway::recipients,
+    )
+}
+
 pub(super) fn telnyx() -> Case {
     before(
         "telnyx",
@@ -104,6 +135,69 @@ pub(super) fn twilio() -> Case {
 
 pub(super) fn aws() -> Case {
     before("aws", fake::aws::Aws::default(), vendors::aws::provider, fake::aws::Aws::recipients)
+}
+
+pub(super) fn vonage() -> Case {
+    before(
+        "vonage",
+        fake::vonage::Vonage::default(),
+        vendors::vonage::provider,
+        fake::vonage::Vonage::recipients,
+    )
+}
+
+pub(super) fn vonage_messages() -> Case {
+    before(
+        "vonage",
+        fake::vonage::Vonage::default(),
+        vendors::vonage::application,
+        fake::vonage::Vonage::recipients,
+    )
+}
+
+pub(super) fn http_gateway() -> Case {
+    before(
+        "http",
+        fake::gateway::Gateway::default(),
+        vendors::gateway::provider,
+        fake::gateway::Gateway::recipients,
+    )
+}
+
+pub(super) fn http_46elks() -> Case {
+    before("http", fake::presets::Elks::default(), vendors::gateway::known::elks, |vendor| {
+        vendor.0.recipients()
+    })
+}
+
+pub(super) fn http_bandwidth() -> Case {
+    before("http", fake::presets::Bandwidth::default(), vendors::gateway::known::bandwidth, |vendor| {
+        vendor.0.recipients()
+    })
+}
+
+pub(super) fn http_clicksend() -> Case {
+    before("http", fake::presets::ClickSend::default(), vendors::gateway::known::clicksend, |vendor| {
+        vendor.0.recipients()
+    })
+}
+
+pub(super) fn http_httpsms() -> Case {
+    before("http", fake::presets::HttpSms::default(), vendors::gateway::known::httpsms, |vendor| {
+        vendor.0.recipients()
+    })
+}
+
+pub(super) fn http_kannel() -> Case {
+    before("http", fake::presets::Kannel::default(), vendors::gateway::known::kannel, |vendor| {
+        vendor.0.recipients()
+    })
+}
+
+pub(super) fn http_messagebird() -> Case {
+    before("http", fake::presets::MessageBird::default(), vendors::gateway::known::messagebird, |vendor| {
+        vendor.0.recipients()
+    })
 }
 
 pub(super) fn smpp() -> Case {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
+use sms_mcp::engine::Carrier;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::provider::exchange::{Enquiry, Event};
 use sms_mcp::provider::settings::{Callback, Secrets, Settings as _, Setup};
@@ -297,7 +298,8 @@ fn the_settings_and_what_it_takes_are_checked_before() {
         assert!(why.contains(named), "{named}: {why}");
     }
     let refusal = |config: &Config, number: &str, from: Option<&str>, text: &str| {
-        build(config, KEY).form(&to(number), from, text).err().map(|error| error.kind())
+        let carrier = Carrier::new(Arc::new(build(config, KEY)), None, config.rate).showing(config.sender());
+        carrier.form(&to(number), from, text).err().map(|error| error.kind())
     };
     let (american, french) = ("+12025550123", "+33199000001");
     assert_eq!(refusal(&right, american, None, &"x".repeat(1_600)), None);

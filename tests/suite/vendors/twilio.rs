@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
+use sms_mcp::engine::Carrier;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::provider::exchange::{Arguments, Enquiry, ListQuery};
 use sms_mcp::provider::settings::{Callback, Secrets, Settings as _, Setup};
@@ -428,8 +429,11 @@ async fn the_operator_looks_a_number_up() {
 #[test]
 fn what_it_takes_is_said_before() {
     let fake = Fake::start(vendor::Twilio::default());
-    let by = |from: &str| build(&Config { from: Some(from.to_owned()), ..config(&fake) }, BY_TOKEN);
-    let refusal = |provider: &Twilio, number: &str, from: Option<&str>, text: &str| {
+    let by = |from: &str| {
+        let config = Config { from: Some(from.to_owned()), ..config(&fake) };
+        Carrier::new(Arc::new(build(&config, BY_TOKEN)), None, config.rate).showing(config.sender())
+    };
+    let refusal = |provider: &Carrier, number: &str, from: Option<&str>, text: &str| {
         provider.form(&to(number), from, text).err().map(|error| error.kind())
     };
     let (number, name, service) = (by(FROM), by(NAME), by(SERVICE));

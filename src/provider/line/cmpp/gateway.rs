@@ -167,7 +167,7 @@ pub(super) fn too_long() -> Outcome {
 pub(super) fn said(answer: &Answer, place: u16, results: &Results) -> SegmentOutcome {
     match answer {
         Answer::Submitted(answered) if answered.result == 0 => {
-            SegmentOutcome::Accepted { vendor_id: vendor_id(answered.msg_id, place) }
+            SegmentOutcome::Accepted { vendor_id: vendor_id(answered.msg_id, place), price: None }
         }
         Answer::Submitted(answered) => results.outcome(answered.result),
         Answer::Counted(_) | Answer::Canceled(_) => {

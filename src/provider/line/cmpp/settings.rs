@@ -10,7 +10,7 @@ use super::login::Verify;
 use super::pdu::{MAX_DESTINATIONS, Version};
 use super::result::ResultCode;
 use crate::provider::line::session;
-use crate::provider::settings::{Rate, SecretSetting, Settings};
+use crate::provider::settings::{Rate, SecretSetting, Settings, Unencrypted};
 use crate::setting::{Secret, Span, word};
 use crate::sms::quoted;
 
@@ -180,15 +180,19 @@ impl Settings for Config {
     }
 
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        vec![SecretSetting { name: "secret", secret: self.secret.as_ref(), is_required: true }]
+        vec![SecretSetting { name: "secret", secret: self.secret.as_ref(), is_required: true, is_pem: false }]
     }
 
     fn rate(&self) -> Rate {
         self.rate
     }
 
-    fn unencrypted(&self) -> Option<&str> {
-        (!self.session.tls).then_some(&self.address)
+    fn unencrypted(&self) -> Option<Unencrypted<'_>> {
+        self.session.unencrypted(&self.address)
+    }
+
+    fn sender(&self) -> Option<&str> {
+        self.from.as_deref()
     }
 
     fn longest_send(&self) -> Option<Duration> {

@@ -65,7 +65,8 @@ fn a_late_answer_speaks_of_every_message_that_its_request_carried() {
         told.into_iter().map(part).collect::<Vec<_>>()
     };
     let taken = told(Answer::Submitted(pdu::Answered { msg_id: 0xbb25_e140_1234_fff0, result: 0 }));
-    let expected = |n: u16| SegmentOutcome::Accepted { vendor_id: vendor_id(0xbb25_e140_1234_fff0, n) };
+    let expected =
+        |n: u16| SegmentOutcome::Accepted { vendor_id: vendor_id(0xbb25_e140_1234_fff0, n), price: None };
     assert!(
         (0..)
             .zip(&taken)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::provider::settings::Unencrypted;
 use crate::setting::Span;
 
 /// Most binds to one account: carriers allow a handful.
@@ -110,6 +111,13 @@ impl Settings {
             .duration()
             .saturating_add(self.throttle_wait.duration())
             .saturating_add(self.answer_timeout.duration())
+    }
+
+    /// What is said of a link to this `host:port` that is not encrypted.
+    pub fn unencrypted<'a>(&self, address: &'a str) -> Option<Unencrypted<'a>> {
+        let instead =
+            "write tls = true in [provider.session] if your carrier takes it, or go through a tunnel";
+        (!self.tls).then_some(Unencrypted { address, setting: "session.tls", instead })
     }
 
     fn spans(&self) -> [(&'static str, Span); 6] {

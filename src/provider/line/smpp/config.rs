@@ -12,7 +12,7 @@ use super::sender::sender_form;
 use super::status::StatusCode;
 use super::write::{self, Common};
 use crate::provider::line::session;
-use crate::provider::settings::{Rate, SecretSetting, Settings};
+use crate::provider::settings::{Rate, SecretSetting, Settings, Unencrypted};
 use crate::setting::{Secret, Span, word};
 use crate::sms::quoted;
 
@@ -235,15 +235,24 @@ impl Settings for Config {
     }
 
     fn secrets(&self) -> Vec<SecretSetting<'_>> {
-        vec![SecretSetting { name: "password", secret: self.password.as_ref(), is_required: true }]
+        vec![SecretSetting {
+            name: "password",
+            secret: self.password.as_ref(),
+            is_required: true,
+            is_pem: false,
+        }]
     }
 
     fn rate(&self) -> Rate {
         self.rate
     }
 
-    fn unencrypted(&self) -> Option<&str> {
-        (!self.session.tls).then_some(&self.address)
+    fn unencrypted(&self) -> Option<Unencrypted<'_>> {
+        self.session.unencrypted(&self.address)
+    }
+
+    fn sender(&self) -> Option<&str> {
+        self.from.as_deref()
     }
 
     fn longest_send(&self) -> Option<Duration> {

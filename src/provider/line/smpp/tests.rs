@@ -609,7 +609,7 @@ fn a_late_answer_is_read_as_one_in_time_and_one_to_another_command_settles_nothi
         answered.outcome
     };
     let yes = Answer { command: 4, message_id: "0000001F".to_owned(), ..Answer::default() };
-    assert_eq!(told(yes.clone()), SegmentOutcome::Accepted { vendor_id: "31".to_owned() });
+    assert_eq!(told(yes.clone()), SegmentOutcome::Accepted { vendor_id: "31".to_owned(), price: None });
     assert!(matches!(told(Answer { command: 8, ..yes.clone() }), SegmentOutcome::Unknown { .. }));
     assert!(matches!(told(Answer { status: 0x0B, ..yes.clone() }), SegmentOutcome::Rejected { .. }));
     assert!(matches!(told(Answer { status: 0x58, ..yes }), SegmentOutcome::NotSent { .. }));
