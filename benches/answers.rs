@@ -137,6 +137,7 @@ fn main() {
         from: None,
         text: "a".to_owned(),
         segments: 1,
+        ceiling: None,
         brake: Default::default(),
     };
     let mut is_fine = true;

@@ -8,6 +8,8 @@
 //! below, a fake of it for the contract suite, and a row in `docs/PROVIDERS.md`.
 
 pub mod a2p_pro;
+pub mod aws;
+mod certificate;
 mod contract;
 pub mod exchange;
 pub mod failure;
@@ -106,6 +108,8 @@ kinds! {
     Telnyx(telnyx),
     /// Twilio (`www.twilio.com`).
     Twilio(twilio),
+    /// AWS End User Messaging SMS.
+    Aws(aws),
     /// Vonage (`www.vonage.com`).
     Vonage(vonage),
     /// Any gateway with an HTTP interface, by its settings; and some that are known here.

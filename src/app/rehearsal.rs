@@ -109,6 +109,7 @@ fn submission(sample: &BTreeMap<String, String>) -> Result<Submission> {
         from: sample.get("from").cloned(),
         segments: u32::try_from(text::plan(&said).segments()).unwrap_or(1),
         text: said,
+        ceiling: None,
         brake: Brake::default(),
     })
 }

@@ -20,6 +20,7 @@ const FILES: &[(&str, &str)] = &[
     ("sms_gateway", include_str!("../../config/sms_gateway.toml")),
     ("telnyx", include_str!("../../config/telnyx.toml")),
     ("twilio", include_str!("../../config/twilio.toml")),
+    ("aws", include_str!("../../config/aws.toml")),
     ("vonage", include_str!("../../config/vonage.toml")),
     ("http", include_str!("../../config/http.toml")),
     ("cmpp", include_str!("../../config/cmpp.toml")),
@@ -27,8 +28,8 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 /// What stands in a short file as a sample alone: only the operator knows it. Secrets are such, too.
-const YOURS: [&str; 8] =
-    ["allow_destinations", "base_url", "from", "plan", "user", "address", "system_id", "sp_id"];
+const YOURS: [&str; 9] =
+    ["allow_destinations", "base_url", "from", "plan", "user", "address", "system_id", "sp_id", "region"];
 
 /// How an answer is written into the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

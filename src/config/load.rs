@@ -210,6 +210,12 @@ fn provider_secrets(provider: &ProviderConfig, environment: &BTreeMap<String, St
             None => {}
         }
     }
+    for variable in provider.settings().variables() {
+        let held = environment.get(variable.name).map(|held| held.trim()).filter(|held| !held.is_empty());
+        if let Some(held) = held {
+            secrets.insert_variable(*variable, SecretText::new(held));
+        }
+    }
     Ok(secrets)
 }
 

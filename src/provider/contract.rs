@@ -124,6 +124,9 @@ pub struct Submission {
     pub text: String,
     /// How many segments the text takes.
     pub segments: u32,
+    /// What was reserved for it, so that a vendor that can be told what a text may cost is told that. Nothing
+    /// where that is not known.
+    pub ceiling: Option<Money>,
     /// What stops it before it begins: asked by whoever lets it wait.
     pub brake: Brake,
 }
@@ -594,6 +597,7 @@ mod tests {
             from: from.map(str::to_owned),
             text: text.to_owned(),
             segments: 1,
+            ceiling: None,
             brake: Brake::default(),
         };
         let all = [

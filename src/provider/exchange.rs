@@ -438,6 +438,9 @@ pub enum NotBelieved {
     Signature,
     /// It does not read as the vendor's documentation says; what is wrong.
     Malformed(String),
+    /// It cannot be checked or answered now, since something of the vendor's that this takes cannot be had:
+    /// what. The vendor is asked to come again.
+    NotNow(String),
 }
 
 /// Something that `config check --live` found.

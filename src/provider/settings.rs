@@ -29,6 +29,12 @@ pub trait Settings {
         Vec::new()
     }
 
+    /// The variables of the environment that it reads by its vendor's own names, where settings leave
+    /// something out.
+    fn variables(&self) -> &'static [Variable] {
+        &[]
+    }
+
     /// The file that it writes, if it writes one.
     fn writes(&self) -> Option<&Path> {
         None
@@ -89,6 +95,15 @@ pub enum ToldIn {
     Charges(Currency),
 }
 
+/// A variable of the environment whose name is the vendor's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Variable {
+    /// Its name, such as `AWS_PROFILE`.
+    pub name: &'static str,
+    /// Whether what it holds is a secret.
+    pub is_secret: bool,
+}
+
 /// One secret among a provider's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct SecretSetting<'a> {
@@ -118,24 +133,40 @@ pub struct Rate {
     pub per_day: Option<u32>,
 }
 
-/// The secrets of one provider, by setting.
+/// The secrets of one provider, by setting, and what its [variables](Settings::variables) hold. `Debug` shows
+/// neither.
 #[derive(Clone, Debug, Default)]
-pub struct Secrets(BTreeMap<&'static str, SecretText>);
+pub struct Secrets {
+    settings: BTreeMap<&'static str, SecretText>,
+    variables: BTreeMap<&'static str, SecretText>,
+    plain: BTreeMap<&'static str, SecretText>,
+}
 
 impl Secrets {
     /// Adds one that was read.
     pub fn insert(&mut self, name: &'static str, secret: SecretText) {
-        self.0.insert(name, secret);
+        self.settings.insert(name, secret);
     }
 
-    /// Every one of them.
+    /// Adds what a variable holds.
+    pub fn insert_variable(&mut self, variable: Variable, value: SecretText) {
+        let of = if variable.is_secret { &mut self.variables } else { &mut self.plain };
+        of.insert(variable.name, value);
+    }
+
+    /// Every secret among them.
     pub fn each(&self) -> impl Iterator<Item = &SecretText> {
-        self.0.values()
+        self.settings.values().chain(self.variables.values())
     }
 
     /// The secret of this setting, if there is one.
     pub fn get(&self, name: &str) -> Option<&SecretText> {
-        self.0.get(name)
+        self.settings.get(name)
+    }
+
+    /// What the variable of this name holds, if it is set.
+    pub fn variable(&self, name: &str) -> Option<&SecretText> {
+        self.variables.get(name).or_else(|| self.plain.get(name))
     }
 
     /// The secret of this setting, which the provider cannot do without.

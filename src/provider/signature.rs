@@ -196,6 +196,26 @@ pub fn is_same(shown: &[u8], right: &[u8]) -> bool {
     bool::from(shown.ct_eq(right))
 }
 
+/// The HMAC-SHA-256 of these octets under this key, for schemes that make keys of keys.
+pub fn hmac_sha256(secret: &[u8], octets: &[u8]) -> hmac::Tag {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), octets)
+}
+
+/// Whether the owner of this RSA key (PKCS #1, in DER, of 2048 bits or more) signed these octets
+/// (RSASSA-PKCS1-v1_5, RFC 8017). The signature comes in base64.
+pub fn has_signed_rsa(hash: Hash, public_key: &[u8], shown: &str, octets: &[u8]) -> bool {
+    let algorithm: &'static signature::RsaParameters = match hash {
+        // Whoever makes two texts of one MD5 would have both signed.
+        Hash::Md5 => return false,
+        Hash::Sha1 => &signature::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
+        Hash::Sha256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+        Hash::Sha384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+        Hash::Sha512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+    };
+    let Ok(shown) = STANDARD.decode(shown) else { return false };
+    signature::UnparsedPublicKey::new(algorithm, public_key).verify(octets, &shown).is_ok()
+}
+
 /// Whether the owner of this Ed25519 key (32 octets) signed these octets (RFC 8032). Both come in base64.
 pub fn has_signed_ed25519(public_key: &str, shown: &str, octets: &[u8]) -> bool {
     let (Ok(key), Ok(shown)) = (STANDARD.decode(public_key), STANDARD.decode(shown)) else { return false };

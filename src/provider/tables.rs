@@ -1,13 +1,14 @@
 //! Which vendors number their failures, each with its table.
 
 use super::failure::Failure;
-use super::{infobip, mailersend, plivo, sinch, telnyx, twilio, vonage};
+use super::{aws, infobip, mailersend, plivo, sinch, telnyx, twilio, vonage};
 
 /// A vendor's table.
 type Table = fn() -> Vec<Failure>;
 
 /// Each by its kind. A vendor that has no codes, or whose codes are words that say it themselves, has none.
-pub const FAILURES: [(&str, Table); 7] = [
+pub const FAILURES: [(&str, Table); 8] = [
+    ("aws", || aws::codes::CODES.failures()),
     ("infobip", || infobip::codes::CODES.failures()),
     ("mailersend", mailersend::codes::failures),
     ("plivo", || plivo::codes::CODES.failures()),

@@ -463,7 +463,7 @@ fn capabilities(table: &toml::Table, is_full: bool) -> Value {
     use sms_mcp::provider::settings::{Callback, Setup};
     // And what belongs to a secret, since all secrets are set.
     let demanded = |name: &str| {
-        let its_own = ["kind", "from", "address", "system_id", "sp_id", "base_url", "plan"];
+        let its_own = ["kind", "from", "address", "system_id", "sp_id", "base_url", "plan", "region"];
         let of_http = ["auth", "send", "answer"];
         its_own.contains(&name)
             || ["user", "webhook_user", "webhook_header"].contains(&name)

@@ -55,8 +55,12 @@ fn what_is_not_known_is_said_with_what_would_be_right() {
     for (arguments, wrong, right) in [
         (["twilio", "99999"], "\"99999\"", "sms-mcp explain twilio"),
         (["twilio", "\u{1b}[2J"], "\\u{1b}", "sms-mcp explain twilio"),
-        (["twillio", "30034"], "\"twillio\"", "infobip, mailersend, plivo, sinch, telnyx, twilio, vonage"),
-        (["sandbox", "1"], "\"sandbox\"", "infobip, mailersend, plivo, sinch, telnyx, twilio, vonage"),
+        (
+            ["twillio", "30034"],
+            "\"twillio\"",
+            "aws, infobip, mailersend, plivo, sinch, telnyx, twilio, vonage",
+        ),
+        (["sandbox", "1"], "\"sandbox\"", "aws, infobip, mailersend, plivo, sinch, telnyx, twilio, vonage"),
     ] {
         let told = explain(&arguments);
         assert_eq!(told.code, 1, "{arguments:?}");

@@ -8,6 +8,7 @@
 //! a part came.
 
 pub mod a2p_pro;
+pub mod aws;
 pub mod gateway;
 pub mod infobip;
 pub mod mailersend;

@@ -1,6 +1,7 @@
 //! Each provider, and the HTTP client that the REST ones share, before a fake of its vendor.
 
 pub mod a2p_pro;
+pub mod aws;
 pub mod gateway;
 pub mod hostile;
 pub mod http;
@@ -11,6 +12,7 @@ mod operator;
 mod pace;
 pub mod plivo;
 mod pool;
+mod sdks;
 pub mod sinch;
 pub mod sms_for_ai;
 pub mod sms_gateway;

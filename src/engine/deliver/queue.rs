@@ -22,6 +22,7 @@ use crate::error::ErrorKind;
 use crate::ledger::{Back, Claim, Claimed, Record, Settlement};
 use crate::provider::{Outcome, Submission};
 use crate::sms::message::{BatchId, MessageId};
+use crate::sms::money::Money;
 use crate::sms::number::Number;
 
 /// How long the queue waits for a full hand of free places before it takes what there is.
@@ -277,8 +278,16 @@ impl Deliver {
             )));
         };
         let brake = self.halting.brake(&record.principal);
-        let submission =
-            Submission { id: record.id, to, from: record.from, text, segments: record.segments, brake };
+        let ceiling = Money { micros: record.held_micros, currency: self.policy.settings().currency };
+        let submission = Submission {
+            id: record.id,
+            to,
+            from: record.from,
+            text,
+            segments: record.segments,
+            ceiling: Some(ceiling),
+            brake,
+        };
         let allowed = self
             .policy
             .check_destination(&submission.to)

@@ -105,6 +105,11 @@ impl Receive {
                 tracing::warn!(provider, "webhook refused: it does not parse as documented");
                 Refused::Malformed(untrusted::escape(&words))
             }
+            NotBelieved::NotNow(why) => {
+                let error = Error::new(ErrorKind::ProviderUnavailable, why);
+                tracing::warn!(provider, %error, "webhook could not be processed; the vendor will send it again");
+                Refused::Unavailable(error)
+            }
         })?;
         tracing::debug!(provider, events = events.len(), "webhook read");
         // In a task of its own: a vendor that hangs up does not stop half of it.

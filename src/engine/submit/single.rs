@@ -22,6 +22,7 @@ use crate::provider::Submission;
 use crate::sms::cheaper;
 use crate::sms::facts::Budget;
 use crate::sms::message::{MessageId, State};
+use crate::sms::money::Money;
 use crate::sms::text::Encoding;
 use crate::sms::untrusted;
 use crate::sms::verdict::Verdict;
@@ -143,6 +144,7 @@ impl Submit {
             from: draft.from.clone(),
             text: draft.text.clone(),
             segments: draft.segments,
+            ceiling: Some(Money { micros: draft.hold_micros, currency: prepared.price.currency }),
             brake: self.halting.brake(&caller.principal),
         };
         let mut carrier = None;

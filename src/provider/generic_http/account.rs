@@ -133,6 +133,7 @@ impl Gateway {
             from: from.map(str::to_owned),
             text: text.to_owned(),
             segments: 1,
+            ceiling: None,
             brake: Brake::default(),
         };
         self.request(&submission).map(drop).map_err(|why| Error::new(ErrorKind::InvalidArgument, why))

@@ -48,6 +48,12 @@ pub trait Dialect: Send + Sync {
         let _ = (answer, now);
         None
     }
+
+    /// What a refusal (4xx) of a question or a change means, where its status alone does not say it.
+    fn kind(&self, answer: &Answer) -> Option<ErrorKind> {
+        let _ = answer;
+        None
+    }
 }
 
 /// The client of one provider. See the module's text.
@@ -306,6 +312,10 @@ impl Client {
                 None => error,
             }
         };
+        let of_vendor = (400..=499).contains(&answer.status).then(|| self.dialect.kind(&answer)).flatten();
+        if let Some(kind) = of_vendor {
+            return Err(failed(kind));
+        }
         match answer.status {
             200..=299 if answer.is_whole => Ok(answer),
             200..=299 => Err(self.unavailable("the answer was cut short or is too long")),

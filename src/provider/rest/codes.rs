@@ -34,17 +34,46 @@ pub const STOPPED: Option<Refusal> = Some(Refusal::Rejected(ErrorKind::OptedOut)
 /// It is taken later.
 pub const LATER: Option<Refusal> = Some(Refusal::NotSent);
 
-/// A code: its number, what a refusal with it means (nothing for one of a delivery), what happened, whose
-/// move it is, whether trying again can help, and where it stands.
-pub type Row = (u32, Option<Refusal>, &'static str, Whose, Again, &'static str);
+/// What a vendor writes a code as: a number, or a word.
+pub trait Code: Copy + 'static {
+    /// As the vendor writes it.
+    fn shown(self) -> Cow<'static, str>;
+
+    /// Whether this text is it.
+    fn is(self, text: &str) -> bool;
+}
+
+impl Code for u32 {
+    fn shown(self) -> Cow<'static, str> {
+        Cow::Owned(self.to_string())
+    }
+
+    fn is(self, text: &str) -> bool {
+        text.parse() == Ok(self)
+    }
+}
+
+impl Code for &'static str {
+    fn shown(self) -> Cow<'static, str> {
+        Cow::Borrowed(self)
+    }
+
+    fn is(self, text: &str) -> bool {
+        self.eq_ignore_ascii_case(text)
+    }
+}
+
+/// A code: its number or word, what a refusal with it means (nothing for one of a delivery), what happened,
+/// whose move it is, whether trying again can help, and where it stands.
+pub type Row<C = u32> = (C, Option<Refusal>, &'static str, Whose, Again, &'static str);
 
 /// A vendor's table.
-pub struct Codes(pub &'static [Row]);
+pub struct Codes<C: Code = u32>(pub &'static [Row<C>]);
 
-impl Codes {
-    fn row(&self, code: &str) -> Option<&'static Row> {
-        let code: u32 = code.trim().parse().ok()?;
-        self.0.iter().find(|row| row.0 == code)
+impl<C: Code> Codes<C> {
+    fn row(&self, code: &str) -> Option<&'static Row<C>> {
+        let code = code.trim();
+        self.0.iter().find(|row| row.0.is(code))
     }
 
     /// All of it.
@@ -63,7 +92,6 @@ impl Codes {
     }
 }
 
-fn failure((code, _, what, whose, again, source): &Row) -> Failure {
-    let code = Cow::Owned(code.to_string());
-    Failure { code, what: Cow::Borrowed(what), whose: *whose, again: *again, source }
+fn failure<C: Code>((code, _, what, whose, again, source): &Row<C>) -> Failure {
+    Failure { code: code.shown(), what: Cow::Borrowed(what), whose: *whose, again: *again, source }
 }

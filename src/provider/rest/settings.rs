@@ -45,8 +45,8 @@ impl Default for Settings {
 ///
 /// `"NAME" at "BASE_URL", RATE;` are the defaults. A secret is `required` or `optional`; an optional one that
 /// is a PEM file is `pem`. What types cannot say is checked by `Config::check_own`, which the vendor has
-/// beside it. `told_in` says in which currency the vendor tells prices, if it does, and `unencrypted` where
-/// keys and texts may travel as they are.
+/// beside it. `told_in` says in which currency the vendor tells prices, if it does, `unencrypted` where keys
+/// and texts may travel as they are, and `variables` which of the environment it reads by its own names.
 macro_rules! vendor_settings {
     (@ required) => { true };
     (@ optional) => { false };
@@ -61,6 +61,7 @@ macro_rules! vendor_settings {
         own { $($(#[$own_meta:meta])+ $own:ident: $type:ty = $default:expr,)* }
         $(told_in $told_in:expr;)?
         $(unencrypted $unencrypted:expr;)?
+        $(variables $variables:expr;)?
     ) => {
         #[derive(Clone, Debug, ::serde::Deserialize, ::serde::Serialize, ::schemars::JsonSchema)]
         #[serde(default, deny_unknown_fields)]
@@ -131,6 +132,10 @@ macro_rules! vendor_settings {
                 let unencrypted: fn(&Self) -> Option<$crate::provider::settings::Unencrypted<'_>> =
                     $unencrypted;
                 unencrypted(self)
+            })?
+
+            $(fn variables(&self) -> &'static [$crate::provider::settings::Variable] {
+                $variables
             })?
 
             fn check(&self) -> ::std::result::Result<(), String> {

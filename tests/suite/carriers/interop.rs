@@ -170,6 +170,7 @@ fn submission(to: &str, text: &str) -> Submission {
         from: None,
         text: text.to_owned(),
         segments: 1,
+        ceiling: None,
         brake: Default::default(),
     }
 }

@@ -33,6 +33,7 @@ fn submission(text: &str) -> Submission {
         from: None,
         text: text.to_owned(),
         segments: 1,
+        ceiling: None,
         brake: Default::default(),
     }
 }

@@ -81,6 +81,7 @@ providers! {
     sms_gateway_local,
     telnyx,
     twilio,
+    aws,
     vonage,
     vonage_messages,
     http_gateway,

@@ -137,6 +137,10 @@ pub(super) fn twilio() -> Case {
     )
 }
 
+pub(super) fn aws() -> Case {
+    before("aws", fake::aws::Aws::default(), vendors::aws::provider, fake::aws::Aws::recipients)
+}
+
 pub(super) fn vonage() -> Case {
     before(
         "vonage",
@@ -272,6 +276,7 @@ fn submission(n: u128, to: &str) -> Submission {
         from: None,
         text,
         segments: 2,
+        ceiling: None,
         brake: Default::default(),
     }
 }

@@ -85,6 +85,13 @@ pub fn own(kind: &str, url: &str, secret: &str) -> String {
                  \"{from}\""
             )
         }
+        "aws" => {
+            let (id, region, from) = (fake::aws::KEY_ID, fake::aws::REGION, fake::aws::FROM);
+            format!(
+                "base_url = \"{url}\"\nregion = \"{region}\"\naccess_key_id = \"{id}\"\n\
+                 secret_access_key = {secret}\nfrom = \"{from}\""
+            )
+        }
         "vonage" => {
             let (key, from) = (fake::vonage::KEY, fake::vonage::FROM);
             format!(
@@ -103,6 +110,7 @@ fn more(kind: &str, url: &str) -> String {
         "mailpro" => "history = true".to_owned(),
         "plivo" => "prices_for = [\"US\"]".to_owned(),
         "twilio" => format!("pricing_url = \"{url}\"\nprices_for = [\"US\"]"),
+        "aws" => format!("opt_out_list = \"{}\"", fake::aws::LIST),
         "vonage" => "prices_for = [\"US\"]".to_owned(),
         _ => String::new(),
     }
@@ -149,6 +157,7 @@ fn taken(kind: &str, id: &str) -> Option<Value> {
         "sinch" => json!({ "id": id, "to": [fictional(1)], "canceled": false }),
         "telnyx" => json!({ "data": { "id": id, "to": [{ "status": "queued" }] } }),
         "twilio" => json!({ "sid": id, "status": "queued" }),
+        "aws" => json!({ "MessageId": id }),
         "vonage" => json!({ "message-count": "1", "messages": [{ "status": "0", "message-id": id }] }),
         "http" => json!({ "code": 0, "message": { "id": id, "state": "queued" } }),
         _ => unknown(kind, "taken"),
@@ -159,7 +168,7 @@ fn taken(kind: &str, id: &str) -> Option<Value> {
 /// what the live check says of it.
 fn well(kind: &str) -> (Arc<dyn Wire>, String, &'static str, &'static str) {
     use fake::{
-        a2p_pro as a2p, gateway as gw, mailersend as ms, mailpro as mp, sms_for_ai as ai, telnyx as tx,
+        a2p_pro as a2p, aws, gateway as gw, mailersend as ms, mailpro as mp, sms_for_ai as ai, telnyx as tx,
         twilio as tw, vonage as vg,
     };
     fn up(vendor: impl Vendor) -> (Arc<dyn Wire>, String) {
@@ -180,6 +189,7 @@ fn well(kind: &str) -> (Arc<dyn Wire>, String, &'static str, &'static str) {
         }
         "telnyx" => (up(tx::Telnyx::default()), tx::KEY, "the balance is"),
         "twilio" => (up(tw::Twilio::default()), tw::TOKEN, "the balance is"),
+        "aws" => (up(aws::Aws::default()), aws::SECRET, "would be taken"),
         "vonage" => (up(vg::Vonage::default()), vg::SECRET, "the balance is"),
         "http" => (up(gw::Gateway::default()), gw::KEY, "the balance is"),
         _ => unknown(kind, "well"),
@@ -199,6 +209,7 @@ fn message() -> Submission {
         from: None,
         text: "a".to_owned(),
         segments: 1,
+        ceiling: None,
         brake: Default::default(),
     }
 }
@@ -261,9 +272,11 @@ fn refusal(what: &str, provider: &str) -> Option<&'static str> {
         ("recipients", "twilio") => "the answer has no sid",
         ("recipients", "vonage") => "the answer has no list of messages",
         ("recipients", "telnyx") => "no status of its recipient",
+        ("recipients", "aws") => "the answer has no MessageId",
         (
             _,
-            "sms_for_ai" | "a2p_pro" | "plivo" | "sinch" | "sms_gateway" | "telnyx" | "twilio" | "vonage",
+            "sms_for_ai" | "a2p_pro" | "aws" | "plivo" | "sinch" | "sms_gateway" | "telnyx" | "twilio"
+            | "vonage",
         ) => "(line 1, column 1)",
         ("nested XML", _) => "nested too deep",
         ("recipients", "mailpro") => "neither a result nor an id",
@@ -329,6 +342,7 @@ fn an_id_that_is_none_is_not_kept_and_not_shown_to_the_agent() {
 fn a_price_beyond_reason_freezes_the_budget_and_the_outcome_is_on_record() {
     for price in ["999999999999", "9223372036854.775807", "1e300", "-5", "NaN"] {
         let body = json!({ "id": "1", "status": "sent", "price_usd": price, "Result": "OK", "IdSend": 1,
+            "MessageId": "1",
             "code": 0, "message": { "id": "1", "state": "sent", "price": price, "currency": "USD" },
             "charge": price, "sid": "SM1", "to": [fictional(1)], "canceled": false, "price": price,
             "price_unit": "USD", "message-count": "1",
@@ -367,6 +381,7 @@ fn a_secret_that_no_header_can_carry_is_named_before_anything_is_asked() {
                 "sinch" => "api_token",
                 "sms_gateway" => "password",
                 "plivo" | "twilio" => "auth_token",
+                "aws" => "secret_access_key",
                 "vonage" => "api_secret",
                 "http" => "secret",
                 _ => "token",
@@ -392,7 +407,9 @@ fn the_live_check_says_of_each_vendor_what_works_and_of_a_wrong_token_that_it_is
         let bad = Desk::new(&settings).run(&["config", "check", "--live"]);
         assert!(bad.code != 0 && bad.out.contains(&format!("  fails     {kind}: ")), "{kind}: {bad:?}");
         let why = bad.out.lines().find(|line| line.contains("fails")).unwrap();
-        assert!(why.contains("HTTP 401") || why.contains("answered with a failure"), "{kind}: {why}");
+        // AWS says it in words; its status is that of every refusal.
+        let status = if kind == "aws" { "HTTP 400" } else { "HTTP 401" };
+        assert!(why.contains(status) || why.contains("answered with a failure"), "{kind}: {why}");
         assert!(!format!("{bad:?}").contains("canary-wrong"), "{kind}: {bad:?}");
         let closed = table(kind, "http://127.0.0.1:1", right);
         let nobody = Desk::new(&closed).run(&["config", "check", "--live"]);

@@ -104,6 +104,7 @@ fn message(index: usize, text: &str) -> Submission {
         from: None,
         text: text.to_owned(),
         segments: 1,
+        ceiling: None,
         brake: Default::default(),
     }
 }

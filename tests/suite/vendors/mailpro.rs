@@ -100,6 +100,7 @@ fn message(n: u128, text: &str) -> Submission {
         from: None,
         text: text.to_owned(),
         segments: 1,
+        ceiling: None,
         brake: Default::default(),
     }
 }

@@ -230,6 +230,7 @@ async fn a_request_that_waits_for_a_connection_does_not_begin_once_it_is_stopped
         from: None,
         text: "a".to_owned(),
         segments: 1,
+        ceiling: None,
         brake: Brake::new(&halts, "somebody"),
     };
     let client = Arc::new(client);

@@ -70,6 +70,7 @@ fn message(n: usize, text: &str) -> Submission {
         from: None,
         text: text.to_owned(),
         segments: 2,
+        ceiling: None,
         brake: Default::default(),
     }
 }

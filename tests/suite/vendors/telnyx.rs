@@ -1,7 +1,7 @@
 //! Telnyx: what is sent, what each code means, opt-outs of the profile. What it sends by itself, and the
 //! program before it, is in `telnyx/hooks.rs`.
 
-mod hooks;
+pub mod hooks;
 
 use std::sync::Arc;
 
@@ -61,6 +61,7 @@ fn message(n: u128, text: &str) -> Submission {
         from: None,
         text: text.to_owned(),
         segments: 1,
+        ceiling: None,
         brake: Default::default(),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{over_http, unknown};
-use crate::fake::{self, Fake, Fault, Wire};
+use crate::fake::{self, Fake, Fault, Seen, Wire};
 use crate::support::{A_WHILE, Desk, Era, WIDE, eventually, fictional};
 use crate::wire::{RawStdio, tool_call};
 
@@ -30,6 +30,8 @@ struct Place {
     settings: String,
     /// How the path of a request ends that sends.
     sends: &'static str,
+    /// Whether a request there sends, where the path does not say it alone.
+    is_send: fn(&Seen) -> bool,
     /// How many requests a bulk of three is.
     requests_of_three: usize,
     secrets: Vec<&'static str>,
@@ -38,7 +40,7 @@ struct Place {
 impl Place {
     /// How many requests came that send.
     fn count_sends(&self) -> usize {
-        let is_send = |request: &&fake::Seen| request.method == "POST" && request.path.ends_with(self.sends);
+        let is_send = |request: &&fake::Seen| (self.is_send)(request) && request.path.ends_with(self.sends);
         self.wire.requests().iter().filter(is_send).count()
     }
 }
@@ -59,7 +61,32 @@ fn place<V: fake::Vendor>(
         "{WIDE}price_when_unknown = \"0.10\"\n[rates]\n\"+33\" = \"0.10\"\n[send]\ntimeout = \
          \"150s\"\nbulk_wait = \"100s\"\n{provider}"
     );
-    Place { kind, wire: Arc::new(fake), settings, sends, requests_of_three, secrets: secrets.to_vec() }
+    Place {
+        kind,
+        wire: Arc::new(fake),
+        settings,
+        sends,
+        is_send: |request| request.method == "POST",
+        requests_of_three,
+        secrets: secrets.to_vec(),
+    }
+}
+
+/// AWS with an access key of a session. All that it is asked goes to one path.
+fn aws_place(kind: &'static str) -> Place {
+    use fake::aws;
+    let (id, secret, session) = (aws::KEY_ID, aws::SECRET, aws::SESSION);
+    let own = format!(
+        "region = \"{}\"\naccess_key_id = \"{id}\"\nsecret_access_key = \"{secret}\"\n\
+         session_token = \"{session}\"\nfrom = \"{}\"\nopt_out_list = \"{}\"",
+        aws::REGION,
+        aws::FROM,
+        aws::LIST
+    );
+    let keys = (id.to_owned(), secret.to_owned(), Some(session.to_owned()));
+    let place =
+        place(kind, aws::Aws { keys, ..aws::Aws::default() }, "", &own, "/", 3, &[id, secret, session]);
+    Place { is_send: aws::Aws::is_send, ..place }
 }
 
 /// The place of this kind of provider.
@@ -121,6 +148,7 @@ fn place_of(kind: &'static str) -> Place {
             let vendor = twilio::Twilio::default();
             place(kind, vendor, "/2010-04-01", &own, "/Messages.json", 3, &[account, token])
         }
+        "aws" => aws_place(kind),
         "vonage" => {
             let (key, secret, from) = (vonage::KEY, vonage::SECRET, vonage::FROM);
             let own = format!(

@@ -417,6 +417,7 @@ fn submission(from: Option<&str>, text: &str) -> Submission {
         from: from.map(ToOwned::to_owned),
         text: text.to_owned(),
         segments: 1,
+        ceiling: None,
         brake: Default::default(),
     }
 }

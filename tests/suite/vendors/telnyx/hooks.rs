@@ -26,7 +26,7 @@ const SIGNED: &str =
     "8VwgkWjgwb1xAY0hUZT1z/b/Bdxiyknm8BHXgFxT++26HVRUqSkU/rNA9qDWYjqkKRrutfERgwCHJn3rL1mvAw==";
 
 /// A signature of the seed that is the octets 0 to 31.
-fn sign(time: i64, body: &str) -> String {
+pub fn sign(time: i64, body: &str) -> String {
     let seed: Vec<u8> = (0..32).collect();
     let pair = ring::signature::Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
     STANDARD.encode(pair.sign(format!("{time}|{body}").as_bytes()))
