@@ -96,11 +96,11 @@ impl<'a> Shown<'a> {
         number(count).and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0)
     }
 
-    /// What it cost, for all its segments.
+    /// What it cost, for all its segments; nothing where it does not say how many these are.
     fn price(&self) -> Option<Money> {
         let price = self.0.get("price")?;
         let of_one = amount::micros_of(price.get("pricePerMessage")?, Rounding::Up)?;
-        let micros = of_one.checked_mul(i64::from(self.count().unwrap_or(1)))?;
+        let micros = of_one.checked_mul(i64::from(self.count()?))?;
         let currency = price.get("currency")?.as_str()?.trim().parse().ok()?;
         Some(Money { micros, currency }).filter(|price| price.micros >= 0)
     }

@@ -122,7 +122,12 @@ fn segment(entry: &Value, answer: &Answer, submission: &Submission, currency: Cu
     let Some(status) = text("status") else { return unclear(answer, "a message in it has no status") };
     let is_ours = text("client-ref").is_none_or(|reference| reference == submission.id.as_str());
     if status != TAKEN {
-        return refused(&status, text("error-text"), answer);
+        let has_id = text("message-id").is_some_and(|id| !id.trim().is_empty());
+        return match (is_ours, has_id) {
+            (false, _) => unclear(answer, "a message in it has another reference than ours"),
+            (_, true) => unclear(answer, "the answer contradicts itself: a refusal, and an id beside it"),
+            _ => refused(&status, text("error-text"), answer),
+        };
     }
     match text("message-id") {
         Some(vendor_id) if is_ours && !names_an_error(&without_status(entry)) => {

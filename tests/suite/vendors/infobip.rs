@@ -298,6 +298,11 @@ async fn the_log_says_where_a_text_stands_what_it_cost_and_why_it_failed() {
     let absent = json!({ "messageId": id(1).as_str(), "to": digits(1), "messageCount": 2,
         "price": { "pricePerMessage": 0.01, "currency": "EUR" },
         "status": vendor::status((2, 9)), "error": { "id": 27, "name": "EC_ABSENT_SUBSCRIBER" } });
+    let mut uncounted = absent.clone();
+    uncounted.as_object_mut().unwrap().remove("messageCount");
+    fake.fail_once(Fault::Status(200, json!({ "results": [uncounted] })));
+    let receipt = provider.status(&enquiry(1)).await.unwrap().pop().unwrap();
+    assert_eq!(receipt.price, None, "the price of one segment is not that of nobody knows how many");
     let mut worded = absent.clone();
     worded["error"]["name"] = json!("call +15550001111");
     for (entry, part) in [(absent, "; EC_ABSENT_SUBSCRIBER"), (worded, "can help")] {
