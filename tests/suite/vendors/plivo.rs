@@ -92,7 +92,8 @@ async fn a_text_goes_as_json_without_a_plus_and_with_an_address_of_its_own() {
         panic!("{outcome:?}")
     };
     assert_eq!((status, segments, price), (State::Sent, None, None));
-    assert_eq!(id, fake.vendor().messages[0].uuid);
+    let taken = fake.vendor().messages[0].clone();
+    assert_eq!((id.as_str(), text), (taken.uuid.as_str(), taken.text.as_str()));
     let pack = Config { from: None, powerpack: Some(POWERPACK.to_owned()), ..config(&fake.url()) };
     build(&pack).send(&message(2, "b")).await;
     let named = Submission { from: Some(NAME.to_owned()), ..message(3, "c") };
