@@ -159,9 +159,10 @@ fn no_command_prints_what_a_terminal_obeys_or_a_line_that_a_vendor_wrote() {
             "{WIDE}[[provider]]\nkind = \"{kind}\"\nname = \"siren\"\n{}\n",
             hostile::own(kind, &fake.url(), "a-token-of-a-test")
         ));
-        let to = "+12025550101";
+        // Where networks carry texts from names, such as these settings have.
+        let to = "+33199000101";
         let file = desk.path().join("people.csv");
-        std::fs::write(&file, format!("to\n{to}\n+12025550102\n")).unwrap();
+        std::fs::write(&file, format!("to\n{to}\n+33199000102\n")).unwrap();
         let mut run = |arguments: &[&str]| {
             let output = desk.command().args(arguments).output().unwrap();
             let said = String::from_utf8([output.stdout.as_slice(), &output.stderr].concat()).unwrap();
