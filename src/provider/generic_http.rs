@@ -3,9 +3,9 @@
 //!
 //! A value that a request is filled with (a text, a number) stays in its place whatever it holds
 //! ([`request`]), and placeholders in it stay what they are ([`template`]). What an answer means is decided by
-//! the operator's rules first, in their order, and else as for every vendor ([`reading`]): nothing that left
+//! the operator's rules first, in their order, and else as for every vendor (`reading`): nothing that left
 //! is ever sent again, and an answer that does not say what a success says is unknown. What the settings
-//! contradict themselves in is refused when they are read ([`plan`]).
+//! contradict themselves in is refused when they are read (`plan`).
 
 mod account;
 mod auth;

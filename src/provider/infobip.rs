@@ -2,7 +2,7 @@
 //! balance, and webhooks.
 //!
 //! A message's id there is the one that we give it, and no second message may have it. So an answer that is
-//! lost is no riddle: the log has the message under our id or not, and what it has settles it ([`account`]).
+//! lost is no riddle: the log has the message under our id or not, and what it has settles it (`account`).
 //! That it is not there proves nothing, since the request may still be on its way, and nothing is ever sent
 //! again by a look. Where a request is refused because its id was there already, the message that was there
 //! is this one, and it is looked up.

@@ -3,7 +3,7 @@
 //!
 //! Sinch keeps our reference of a text (`client_reference`) and does not keep references apart. So where an
 //! answer is lost it is asked for what it has under ours: what is there was taken, and that nothing is there
-//! proves nothing ([`account`]). Several people of one batch would share one id and one reference, so each
+//! proves nothing (`account`). Several people of one batch would share one id and one reference, so each
 //! text is a batch of its own. A batch is taken at once and sent later: how it fared, also for want of money,
 //! is told by its report alone ([`codes`]).
 //!

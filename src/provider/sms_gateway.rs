@@ -2,7 +2,7 @@
 //! or a private server, or at the phone itself.
 //!
 //! A message's id there is the one that we give it, and no second message may have it. So an answer that is
-//! lost is no riddle: the message is there under our id or not, and what is there settles it ([`account`]).
+//! lost is no riddle: the message is there under our id or not, and what is there settles it (`account`).
 //! That it is not there proves nothing, since the request may still be on its way. Where a request is refused
 //! because its id was there already (409), the message that was there is this one, and it is looked up.
 //!

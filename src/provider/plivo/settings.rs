@@ -33,7 +33,7 @@ rest::vendor_settings! {
         /// `[rates]` hold.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         prices_for: Vec<String> = Vec::new(),
-        /// ISO 4217 currency of the account; its answers name none. Another than that of [guard] is not posted.
+        /// ISO 4217 currency of the account; its answers name none. Another than that of `[guard]` is not posted.
         #[serde(with = "crate::setting::currency")]
         #[schemars(with = "String")]
         currency: Currency = Currency::USD,

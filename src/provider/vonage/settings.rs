@@ -54,7 +54,7 @@ rest::vendor_settings! {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         prices_for: Vec<String> = Vec::new(),
         /// ISO 4217 currency of the account, in which prices are told that name none. Another than that of
-        /// [guard] is not posted.
+        /// `[guard]` is not posted.
         #[serde(with = "crate::setting::currency")]
         #[schemars(with = "String")]
         currency: Currency = Currency::EUR,
