@@ -82,7 +82,7 @@ impl Shown<'_> {
         let vendor_id = Some(id.to_owned());
         if matches!(state, State::Failed | State::Expired) {
             let why = self.error().unwrap_or_else(|| "the phone did not send it".to_owned());
-            return Outcome::Failed { vendor_id, status: state, price: None, why };
+            return Outcome::Failed { vendor_id, status: state, price, why };
         }
         if wording::names_an_error(self.0) || wording::names_an_error(self.recipient()) {
             return unclear("the answer names an error beside what it took");

@@ -268,7 +268,11 @@ impl Hooks {
             usage.get("currency").and_then(Value::as_str).and_then(|unit| unit.trim().parse().ok());
         let price = currency.and_then(|currency| answers::price(usage.get("price"), currency));
         let receipt = told.map(|receipt| Event::Receipt(Receipt { price, ..receipt }));
-        let message = delivery.message.cloned().or_else(|| ours(text("client_ref").as_deref()));
+        // What is signed counts; nobody signed the address, and one that says otherwise names nothing.
+        let message = match (ours(text("client_ref").as_deref()), delivery.message) {
+            (Some(signed), Some(addressed)) if signed != *addressed => None,
+            (signed, addressed) => signed.or_else(|| addressed.cloned()),
+        };
         let to = text("to");
         let person = to.as_deref().filter(|_| is_opt_out(Place::Message, code.as_deref()));
         Ok(all(receipt, (&id, false), message, person))

@@ -176,7 +176,9 @@ async fn what_is_there_already_stands_and_is_looked_up_and_is_one_text() {
         (fake.vendor().fate, fake.vendor().lags) = (fate, lags);
         let told = match provider.send(&message(1, "a")).await {
             Outcome::Accepted { status, price: Some(price), .. } if price.micros == 0 => status.to_string(),
-            Outcome::Failed { status, why, .. } => format!("{status}: {why}"),
+            Outcome::Failed { status, why, price: Some(price), .. } if price.micros == 0 => {
+                format!("{status}: {why}")
+            }
             Outcome::Unclear { vendor_id, why } => {
                 assert!(vendor_id == id(1).as_str() && why.contains("was there already"), "{why}");
                 "unclear".to_owned()

@@ -218,57 +218,65 @@ impl<'a> Agent<'a> {
 
 #[test]
 fn a_lost_answer_is_one_request_is_unknown_keeps_its_money_and_is_never_sent_again() {
-    for fault in [Fault::DropAfterAccept, Fault::Stall, Fault::ErrorAfterAccept(502), Fault::HalfJson] {
-        for place in places() {
-            // MailerSend's answer has no body, so none can be cut: the id is in the head.
-            if place.kind == "mailersend" && fault == Fault::HalfJson {
-                continue;
-            }
-            let desk = Desk::new(&if fault == Fault::Stall {
-                place.settings.replace(PATIENT, HASTY)
-            } else {
-                place.settings.clone()
-            });
-            let what = format!("{} {fault:?}", place.kind);
-            let mut agent = Agent::start(&desk, &place);
-            place.wire.fail(fault.clone());
-            let one = json!({ "to": fictional(1), "message": TEXT, "idempotency_key": "k" });
-            let lost = agent.call("send_sms", one.clone());
-            assert_eq!(lost["code"], "outcome_unknown", "{what}: {lost}");
-            let recipients: Vec<Value> = (2..=4).map(|n| json!({ "to": fictional(n) })).collect();
-            let bulk = agent.call("send_bulk", json!({ "recipients": recipients, "message": TEXT }));
-            assert_eq!(bulk["counts"], json!({ "unknown": 3 }), "{what}: {bulk}");
-            place.wire.fail(Fault::None);
-            if EXACT.contains(&place.kind) {
-                drop(agent);
-                is_settled_by_a_look(&desk, &place, &one, &what);
-                continue;
-            }
-            let again = agent.call("send_sms", one.clone());
-            assert_eq!(again["code"], "outcome_unknown", "{what}: {again}");
-            let held = agent.held();
-            assert!(held.parse::<f64>().unwrap() >= 0.2, "{what}: {held}");
-            // A kill, and two restarts.
-            drop(agent);
-            for _ in 0..2 {
-                let mut agent = Agent::start(&desk, &place);
-                // Long enough for a server to send again what it should not.
-                std::thread::sleep(2 * A_WHILE);
-                let list = agent.call("list_sms", json!({}));
-                let states: Vec<&str> = list["messages"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .map(|message| message["status"].as_str().unwrap())
-                    .collect();
-                assert_eq!(states, ["unknown"; 4], "{what}");
-                assert_eq!(agent.call("send_sms", one.clone())["code"], "outcome_unknown", "{what}");
-                assert_eq!(agent.held(), held, "{what}");
-                agent.call("send_sms", json!({ "to": fictional(5), "message": TEXT, "dry_run": true }));
-                agent.finish();
-            }
-            assert_eq!(place.count_sends(), 1 + place.requests_of_three, "{what}");
+    // Each sleeps most of the time, so all at once.
+    let faults = [Fault::DropAfterAccept, Fault::Stall, Fault::ErrorAfterAccept(502), Fault::HalfJson];
+    std::thread::scope(|scope| {
+        for fault in faults {
+            scope.spawn(move || a_lost_answer_is_never_sent_again(&fault));
         }
+    });
+}
+
+fn a_lost_answer_is_never_sent_again(fault: &Fault) {
+    for place in places() {
+        // MailerSend's answer has no body, so none can be cut: the id is in the head.
+        if place.kind == "mailersend" && *fault == Fault::HalfJson {
+            continue;
+        }
+        let desk = Desk::new(&if *fault == Fault::Stall {
+            place.settings.replace(PATIENT, HASTY)
+        } else {
+            place.settings.clone()
+        });
+        let what = format!("{} {fault:?}", place.kind);
+        let mut agent = Agent::start(&desk, &place);
+        place.wire.fail(fault.clone());
+        let one = json!({ "to": fictional(1), "message": TEXT, "idempotency_key": "k" });
+        let lost = agent.call("send_sms", one.clone());
+        assert_eq!(lost["code"], "outcome_unknown", "{what}: {lost}");
+        let recipients: Vec<Value> = (2..=4).map(|n| json!({ "to": fictional(n) })).collect();
+        let bulk = agent.call("send_bulk", json!({ "recipients": recipients, "message": TEXT }));
+        assert_eq!(bulk["counts"], json!({ "unknown": 3 }), "{what}: {bulk}");
+        place.wire.fail(Fault::None);
+        if EXACT.contains(&place.kind) {
+            drop(agent);
+            is_settled_by_a_look(&desk, &place, &one, &what);
+            continue;
+        }
+        let again = agent.call("send_sms", one.clone());
+        assert_eq!(again["code"], "outcome_unknown", "{what}: {again}");
+        let held = agent.held();
+        assert!(held.parse::<f64>().unwrap() >= 0.2, "{what}: {held}");
+        // A kill, and two restarts.
+        drop(agent);
+        for _ in 0..2 {
+            let mut agent = Agent::start(&desk, &place);
+            // Long enough for a server to send again what it should not.
+            std::thread::sleep(2 * A_WHILE);
+            let list = agent.call("list_sms", json!({}));
+            let states: Vec<&str> = list["messages"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|message| message["status"].as_str().unwrap())
+                .collect();
+            assert_eq!(states, ["unknown"; 4], "{what}");
+            assert_eq!(agent.call("send_sms", one.clone())["code"], "outcome_unknown", "{what}");
+            assert_eq!(agent.held(), held, "{what}");
+            agent.call("send_sms", json!({ "to": fictional(5), "message": TEXT, "dry_run": true }));
+            agent.finish();
+        }
+        assert_eq!(place.count_sends(), 1 + place.requests_of_three, "{what}");
     }
 }
 

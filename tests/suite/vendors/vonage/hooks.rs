@@ -458,7 +458,15 @@ async fn a_report_of_the_messages_api_tells_its_state_its_price_and_its_message(
     ] {
         let more = json!({ "status": status, "client_ref": ours.as_str() });
         assert_eq!(told(more.clone(), None).await, [expected.to_owned(), named(&ours)], "{status}");
-        assert_eq!(told(more, Some(&other)).await, [expected.to_owned(), named(&other)], "its own address");
+        assert_eq!(
+            told(more.clone(), Some(&ours)).await,
+            [expected.to_owned(), named(&ours)],
+            "its own address"
+        );
+        // Nobody signed the address: where it names another message than the report, neither is named.
+        assert_eq!(told(more, Some(&other)).await, [expected], "the address of another message");
+        let without = json!({ "status": status });
+        assert_eq!(told(without, Some(&other)).await, [expected.to_owned(), named(&other)], "no reference");
     }
     let failed = |error: Value| json!({ "status": "rejected", "error": error });
     for error in [
