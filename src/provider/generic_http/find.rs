@@ -133,6 +133,16 @@ impl Finder {
         }
     }
 
+    /// The id that stands there: no number with a fraction or an exponent, since two such can be written alike.
+    pub fn find_id(&self, seen: Seen<'_>) -> Option<String> {
+        if let (Place::Paths(_), Some(Value::Number(number))) = (&self.0, self.value(seen.value))
+            && number.is_f64()
+        {
+            return None;
+        }
+        self.find(seen)
+    }
+
     /// Whether anything stands there.
     pub fn exists(&self, seen: Seen<'_>) -> bool {
         match &self.0 {
@@ -220,6 +230,11 @@ mod tests {
         let list = json!([{ "id": 1 }]);
         assert_eq!(find("[0].id", &list, "").as_deref(), Some("1"));
         assert_eq!(Finder::parse(".").unwrap().value(&list), Some(&list));
+        let long = json::from_slice::<Value>(br#"{ "id": 18446744073709551617, "cost": 1.10 }"#).unwrap();
+        assert_eq!(find("id", &long, ""), None, "digits that were not read are none");
+        let headers = HeaderMap::new();
+        let id = Finder::parse("cost").unwrap().find_id(Seen { value: &long, body: b"", headers: &headers });
+        assert_eq!((find("cost", &long, "").as_deref(), id), (Some("1.1"), None));
         assert_eq!(find("regex:x", &Value::Null, &format!("{}x", " ".repeat(MOST_SEARCHED))), None);
     }
 

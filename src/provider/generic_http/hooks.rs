@@ -308,12 +308,12 @@ impl Receipts {
         delivery: &Delivery<'_>,
         shown: Shown,
     ) -> Result<Vec<Event>, NotBelieved> {
-        let named = self.reference.as_ref().and_then(|at| at.find(seen));
+        let named = self.reference.as_ref().and_then(|at| at.find_id(seen));
         let named = named.filter(|id| id.starts_with(MessageId::PREFIX)).map(MessageId::from_text);
         // Whoever has the address of a message speaks of that one.
         let message = delivery.message.cloned().or(named);
         let vendor_id = match (&self.id, &message) {
-            (Some(at), _) => at.find(seen).ok_or_else(|| missing("receipts.id"))?,
+            (Some(at), _) => at.find_id(seen).ok_or_else(|| missing("receipts.id"))?,
             (None, Some(message)) => message.as_str().to_owned(),
             (None, None) => return Err(missing("receipts.reference")),
         };
@@ -400,12 +400,12 @@ impl Replies {
     ) -> Result<Reply, NotBelieved> {
         let from = self.from.find(seen).ok_or_else(|| missing("replies.from"))?;
         Ok(Reply {
-            vendor_id: self.id.find(seen).ok_or_else(|| missing("replies.id"))?,
+            vendor_id: self.id.find_id(seen).ok_or_else(|| missing("replies.id"))?,
             from: numbers.read(&from),
             to: self.to.find(seen).unwrap_or_default(),
             // A person may send a picture and no text.
             text: self.text.find(seen).unwrap_or_default(),
-            at: self.at.as_ref().and_then(|at| moment(&at.find(seen)?)).unwrap_or(delivery.now),
+            at: self.at.as_ref().and_then(|at| moment(&at.find(seen)?, delivery.now)).unwrap_or(delivery.now),
             content: None,
             is_again: false,
         })

@@ -13,7 +13,7 @@ use super::money::Scale;
 use super::numbers::Numbers;
 use super::presets::resolved;
 use super::reading::Reading;
-use super::request::{Address, Shape, base_url};
+use super::request::{Address, Shape, base_url, integer};
 use super::settings::Config;
 use super::template::{PLACEHOLDERS, Values};
 use crate::sms::money::Currency;
@@ -195,6 +195,14 @@ impl Plan {
             has_types: types.is_some(),
         };
         let shape = Shape::of(send, &|slot| names.of_send(slot, false), &|slot| names.of_send(slot, true))?;
+        let numbers = Numbers::parse(send.number_format.as_deref())?;
+        if numbers == Numbers::Zeros && shape.has_number("to") {
+            return Err(
+                "send.json has {to:int}, and send.number_format is \"zeros\", which a number cannot keep: \
+                        \"digits\", or {to} without :int"
+                    .to_owned(),
+            );
+        }
         let states = States::of(&config.states)?;
         let reading = Reading::of(answer, currency)?;
         let scale = Scale {
@@ -203,7 +211,6 @@ impl Plan {
             currency_at: answer.price_currency.as_ref(),
         };
         let (lookup, balance, check) = asked_of(config, &names, (&states, scale, currency))?;
-        let numbers = Numbers::parse(send.number_format.as_deref())?;
         let around = Around {
             states: &states,
             numbers: &numbers,
@@ -228,6 +235,13 @@ impl Plan {
             );
         }
         let from = from_of(config, &used)?;
+        if shape.has_number("from") && from.as_deref().is_some_and(|from| integer(from).is_none()) {
+            return Err(
+                "from must be a number without zeros before it, such as +12025550123, since send.json has \
+                        {from:int}"
+                    .to_owned(),
+            );
+        }
         Ok(Self {
             base,
             auth,

@@ -3,7 +3,8 @@
 //! The operator's rules are asked first, and the first that fits counts. Then the status: what is no success
 //! means what it means for every vendor (`rest/client`). Then a success must say what the settings say of
 //! one; an answer that does not is unknown, whatever else it says. An answer of which a part is missing is
-//! read as its status alone.
+//! read as its status alone: a rule that asks for no more still counts, and where one that asks for more might
+//! have fitted, nobody knows what became of the text.
 
 use std::ops::RangeInclusive;
 
@@ -144,7 +145,7 @@ impl Reading {
     ) -> Outcome {
         let unknown = |why: &str| Outcome::Unknown { why: format!("HTTP {}: {why}", answer.status) };
         if !answer.is_whole {
-            return otherwise(answer).unwrap_or_else(|| unknown("the answer was cut short or is too long"));
+            return self.of_status(answer, ours, &otherwise);
         }
         let value = value_of(answer);
         let whole = seen(answer, &value);
@@ -171,6 +172,40 @@ impl Reading {
         }
     }
 
+    /// What an answer means of which a part is missing.
+    fn of_status(
+        &self,
+        answer: &Answer,
+        ours: &str,
+        otherwise: &impl Fn(&Answer) -> Option<Outcome>,
+    ) -> Outcome {
+        const CUT: &str = "the answer was cut short or is too long";
+        let unknown = |why: &str| Outcome::Unknown { why: format!("HTTP {}: {CUT}{why}", answer.status) };
+        let is_for = |rule: &&Rule| rule.is_for(answer.status);
+        let Some((n, rule)) = self.rules.iter().enumerate().find(|(_, rule)| is_for(rule)) else {
+            return otherwise(answer).unwrap_or_else(|| unknown(""));
+        };
+        if rule.looks_inside() {
+            return unknown(&format!(", and answer.rules[{n}] might have fitted the whole of it"));
+        }
+        // Half an id is another message's.
+        let seen = Seen { value: &Value::Null, body: &[], headers: &answer.headers };
+        match self.ruled(rule, seen, ours, || format!("HTTP {}: {CUT}", answer.status)) {
+            Outcome::Accepted { .. } if self.list.is_some() => unknown(", and has no list of segments"),
+            outcome => outcome,
+        }
+    }
+
+    /// What an answer means that a rule fits.
+    fn ruled(&self, rule: &Rule, seen: Seen<'_>, ours: &str, why: impl Fn() -> String) -> Outcome {
+        match rule.becomes {
+            Becomes::Accepted => self.accepted(seen, ours),
+            Becomes::Rejected(code) => Outcome::Rejected { code, why: why() },
+            Becomes::NotSent => Outcome::NotSent { retry_after_ms: wait_ms(rule, seen), why: why() },
+            Becomes::Unknown => Outcome::Unknown { why: why() },
+        }
+    }
+
     fn one(
         &self,
         answer: &Answer,
@@ -185,17 +220,12 @@ impl Reading {
         };
         let is_success = self.statuses.contains(&answer.status);
         if let Some(rule) = self.rules.iter().find(|rule| rule.fits(answer.status, seen)) {
-            return match rule.becomes {
-                Becomes::Accepted => self.accepted(seen, ours),
-                Becomes::Rejected(code) => Outcome::Rejected { code, why: why() },
-                Becomes::NotSent => Outcome::NotSent { retry_after_ms: wait_ms(rule, seen), why: why() },
-                Becomes::Unknown => Outcome::Unknown { why: why() },
-            };
+            return self.ruled(rule, seen, ours, why);
         }
         if !is_success {
             return otherwise(answer).unwrap_or_else(|| Outcome::Unknown { why: why() });
         }
-        let id = self.id.as_ref().map(|at| at.find(seen));
+        let id = self.id.as_ref().map(|at| at.find_id(seen));
         let unclear = |why: String| match id.clone().flatten() {
             Some(vendor_id) => Outcome::Unclear { vendor_id, why },
             None => Outcome::Unknown { why },
@@ -218,7 +248,7 @@ impl Reading {
 
     fn accepted(&self, seen: Seen<'_>, ours: &str) -> Outcome {
         let vendor_id = match &self.id {
-            Some(at) => at.find(seen),
+            Some(at) => at.find_id(seen),
             None => Some(ours.to_owned()),
         };
         let segments = self.segments.as_ref().and_then(|at| at.find(seen)?.parse().ok());

@@ -182,10 +182,19 @@ impl Rule {
         settings.iter().enumerate().map(|(n, setting)| Self::new(&format!("{name}[{n}]"), setting)).collect()
     }
 
+    /// Whether it is for answers of this status.
+    pub fn is_for(&self, status: u16) -> bool {
+        self.statuses.as_ref().is_none_or(|statuses| statuses.contains(&status))
+    }
+
+    /// Whether it looks at more than the status.
+    pub const fn looks_inside(&self) -> bool {
+        self.holds.is_some()
+    }
+
     /// Whether an answer of this status is one of them.
     pub fn fits(&self, status: u16, seen: Seen<'_>) -> bool {
-        self.statuses.as_ref().is_none_or(|statuses| statuses.contains(&status))
-            && self.holds.as_ref().is_none_or(|holds| holds.holds(seen))
+        self.is_for(status) && self.holds.as_ref().is_none_or(|holds| holds.holds(seen))
     }
 }
 

@@ -19,11 +19,20 @@ pub fn number(number: &Number) -> String {
     }
 }
 
-/// A text that is not empty, or a number as text.
+/// From here on a number that is no 64-bit integer may be another one than was written.
+const FIRST_INEXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Whether a number was read as it was written: one of twenty digits and more was not, and two ids of so many
+/// would be one.
+fn is_exact(number: &Number) -> bool {
+    !number.is_f64() || number.as_f64().is_some_and(|float| float.abs() < FIRST_INEXACT)
+}
+
+/// A text that is not empty, or a number as text; nothing where not all of its digits were read.
 pub fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(one) => Some(number(one)),
+        Value::Number(one) if is_exact(one) => Some(number(one)),
         _ => None,
     }
 }
@@ -94,6 +103,18 @@ mod tests {
             (Some("sent"), None, None)
         );
         assert_eq!(first(&json!([]), &["id"]), None);
+        for (written, read) in [
+            ("18446744073709551615", Some("18446744073709551615")),
+            ("-9223372036854775808", Some("-9223372036854775808")),
+            ("9007199254740991.0", Some("9007199254740991")),
+            ("18446744073709551616", None),
+            ("18446744073709551617", None),
+            ("-9223372036854775809", None),
+            ("1e300", None),
+        ] {
+            let value: Value = serde_json::from_str(written).unwrap();
+            assert_eq!(text(&value).as_deref(), read, "{written}");
+        }
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn sign(time: &str, body: &str) -> String {
     format!("sha256={}", key.sign([time.as_bytes(), b".", body.as_bytes()]))
 }
 
-const REPORT: &str = r#"{"event":"report","id":"gw-7","ref":"x","state":"undelivered","reason":"absent","at":"2026-11-22T10:15:00Z"}"#;
+const REPORT: &str = r#"{"event":"report","id":"gw-7","ref":"x","state":"undelivered","reason":"absent","at":"2025-11-26T07:29:00Z"}"#;
 
 #[tokio::test]
 async fn an_hmac_is_believed_near_its_time_and_what_differs_by_one_bit_is_not() {
@@ -108,7 +108,7 @@ async fn an_hmac_is_believed_near_its_time_and_what_differs_by_one_bit_is_not() 
     let [Event::Receipt(receipt)] = &events[..] else { panic!("{events:?}") };
     assert_eq!((receipt.vendor_id.as_str(), receipt.state), ("gw-7", State::Failed));
     assert_eq!(receipt.why.as_deref(), Some("absent"));
-    assert_eq!(receipt.at, Timestamp::parse("2026-11-22T10:15:00Z").unwrap());
+    assert_eq!(receipt.at, Timestamp::parse("2025-11-26T07:29:00Z").unwrap());
     // Told again it is the same.
     assert_eq!(ask(REPORT, &signed, &time, NOW).await, Some(events));
     for (later, expected) in [(300, true), (-300, true), (301, false), (-301, false), (86_400, false)] {
@@ -244,7 +244,7 @@ async fn bandwidths_callbacks_are_lists_that_show_a_name_and_a_password() {
     let right = format!("Basic {}", STANDARD.encode(format!("sms-mcp:{HOOK}")));
     let reference = MessageId::new(1, 5);
     let one = |kind: &str, more: Value| {
-        json!({ "type": kind, "time": "2026-11-22T10:15:00Z", "description": "its words", "to": "+15551230000",
+        json!({ "type": kind, "time": "2025-11-26T07:29:00Z", "description": "its words", "to": "+15551230000",
             "errorCode": more, "message": { "id": "m-1", "owner": "+15557654321", "tag": reference.as_str(),
                 "direction": "out", "from": "+15551230000", "to": ["+15557654321"], "text": "STOP" } })
     };
@@ -289,7 +289,7 @@ async fn messagebirds_report_is_a_query_that_its_token_covers() {
     use sha2::Digest as _;
     let provider = known::at("messagebird", NOBODY);
     let query = "id=e8077d80&reference=x&recipient=31612345678&status=delivered&statusReason=successfully+delivered\
-                 &statusDatetime=2026-11-22T10%3A15%3A00%2B00%3A00&price%5Bamount%5D=0.05&price%5Bcurrency%5D=EUR";
+                 &statusDatetime=2025-11-26T07%3A29%3A00%2B00%3A00&price%5Bamount%5D=0.05&price%5Bcurrency%5D=EUR";
     let hash = |url: &str| sms_mcp::sms::message::hex(&sha2::Sha256::digest(url.as_bytes()));
     let claims = |url: &str| json!({ "iss": "MessageBird", "nbf": NOW - 1, "exp": NOW + 60, "jti": "1", "url_hash": hash(url) });
     let full = format!("{URL}?{query}");
@@ -301,7 +301,7 @@ async fn messagebirds_report_is_a_query_that_its_token_covers() {
     let Some(Event::Receipt(receipt)) = events.first() else { panic!("{events:?}") };
     assert_eq!((receipt.vendor_id.as_str(), receipt.state), ("e8077d80", State::Delivered));
     assert_eq!(receipt.price.map(|price| price.to_string()).as_deref(), Some("0.05 EUR"));
-    assert_eq!(receipt.at, Timestamp::parse("2026-11-22T10:15:00Z").unwrap());
+    assert_eq!(receipt.at, Timestamp::parse("2025-11-26T07:29:00Z").unwrap());
     for (shown, asked) in [
         (right.clone(), query.replace("delivered", "delivery_failed")),
         (right.clone(), format!("status=expired&{query}")),
@@ -357,7 +357,7 @@ async fn elks_and_kannel_tell_at_addresses_that_they_alone_were_told() {
     let form =
         async |body: &str, ours: bool| told(&*elks, (&Method::POST, "", body), &[], ours, NOW).await.unwrap();
     let ours = MessageId::new(1, 2);
-    let events = form("id=s1&status=delivered&delivered=2026-11-22T10%3A15%3A00Z", true).await;
+    let events = form("id=s1&status=delivered&delivered=2025-11-26T07%3A29%3A00Z", true).await;
     assert_eq!(
         (states(&events), hints(&events)),
         (vec![State::Delivered], vec![("s1", Some(ours.as_str()))])
@@ -381,6 +381,86 @@ async fn elks_and_kannel_tell_at_addresses_that_they_alone_were_told() {
     let events = query("id=9&from=%2B33199000001&to=2020&text=stop", false).await.unwrap();
     assert_eq!(texts(&events), [("9", "+33199000001", "2020", "stop")]);
     assert_eq!(kannel.webhook().methods, [Method::GET]);
+}
+
+#[tokio::test]
+async fn an_id_of_which_digits_were_lost_is_none_and_settles_nobodys_message() {
+    let provider = of_example();
+    for (id, expected) in [("18446744073709551615", true), ("18446744073709551616", false), ("1e22", false)] {
+        let body = REPORT.replace("\"gw-7\"", id);
+        let time = NOW.to_string();
+        let signed = sign(&time, &body);
+        let headers = [("x-signature", signed.as_str()), ("x-timestamp", time.as_str())];
+        let events = told(&*provider, (&Method::POST, "", &body), &headers, false, NOW).await;
+        assert_eq!(events.is_ok(), expected, "{id}: {events:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_whose_time_is_none_came_now() {
+    let provider = of_example();
+    let time = NOW.to_string();
+    let text = async |at: &str| {
+        let body = format!(
+            r#"{{"event":"text","id":"in-1","from":"+33199000001","to":"+33199000009","text":"STOP","at":{at}}}"#
+        );
+        let signed = sign(&time, &body);
+        let headers = [("x-signature", signed.as_str()), ("x-timestamp", time.as_str())];
+        let events = told(&*provider, (&Method::POST, "", &body), &headers, false, NOW).await.unwrap();
+        let [Event::Reply(reply)] = &events[..] else { panic!("{events:?}") };
+        reply.at
+    };
+    for (at, expected) in [
+        ("\"202511260730\"", NOW),
+        ("202511260730", NOW),
+        ("\"20251126073000\"", NOW),
+        ("20251126073000", NOW),
+        ("\"26.11.2025 07:30\"", NOW),
+        ("\"1975-11-26T07:30:00Z\"", NOW),
+        ("null", NOW),
+        ("1764142100", 1_764_142_100),
+        ("\"1764142100000\"", 1_764_142_100),
+    ] {
+        assert_eq!(text(at).await, Timestamp(expected * 1_000), "{at}");
+    }
+}
+
+#[test]
+fn a_stop_whose_time_is_the_digits_of_a_date_stops_its_sender() {
+    const PUBLIC: &str = "https://sms.example.com";
+    let fake = Fake::start(Gateway::default());
+    let own = example(&fake.url(), &format!("\"{KEY}\""));
+    let desk = Desk::new(&format!(
+        "{WIDE}price_when_unknown = \"0.10\"\n[http]\npublic_url = \"{PUBLIC}\"\n[[provider]]\nkind = \"http\"\n{own}"
+    ));
+    let server = desk.http(|_| {});
+    let send = |key: &str| {
+        ask(
+            server.port,
+            "send_sms",
+            json!({ "to": fictional(1), "message": "hello", "idempotency_key": key }),
+        )
+    };
+    assert_eq!(send("before")["status"], "sent");
+    let address = desk.run(&["provider", "http", "webhook-url"]).json();
+    let path = address["url"].as_str().unwrap().strip_prefix(PUBLIC).unwrap();
+    for (n, at) in ["202611280330", "20261128033000"].into_iter().enumerate() {
+        let body =
+            json!({ "event": "text", "id": format!("in-{n}"), "from": fictional(1), "to": "+33199000009",
+            "text": "STOP", "at": at })
+            .to_string();
+        let time = (SystemClock.now().as_millis() / 1_000).to_string();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: sms.example.com\r\nX-Signature: {}\r\nX-Timestamp: {time}\r\n\
+             Connection: close\r\nContent-Length: {}\r\n\r\n",
+            sign(&time, &body),
+            body.len()
+        );
+        let mut stream = connect(server.port);
+        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        assert!((200..=204).contains(&read_reply(&mut stream).expect("an answer").status));
+        assert_eq!(send(&format!("after {n}"))["error"]["code"], "opted_out", "{at}");
+    }
 }
 
 /// A server before a fake by these lines, in which an answer was lost; whoever is told that its message was
