@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::auth::{Auth, Credentials};
+use super::find::Memo;
 use super::hooks::Hooks;
 use super::lookup::{Asked, BalanceOf, Found};
 use super::plan::Plan;
@@ -184,7 +185,8 @@ impl Gateway {
         };
         let answer = self.client.read(&self.plan.auth.show(request, &self.credentials)).await?;
         let value = reading::value_of(&answer);
-        let money = balance.amount.money(BalanceOf::seen(&answer, &value), Rounding::Nearest);
+        let money =
+            balance.amount.money(BalanceOf::seen(&answer, &value, &Memo::default()), Rounding::Nearest);
         money.ok_or_else(|| self.wrong("the answer has no balance with its currency"))
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use ::http::Method;
 use serde_json::Value;
 
-use super::find::{Finder, Seen};
+use super::find::{Finder, Memo, Seen};
 use super::money::{Pricing, Scale};
 use super::numbers::Numbers;
 use super::reading::{self, shown};
@@ -217,7 +217,8 @@ impl Lookup {
     pub fn read(&self, answer: &Answer, asked: &Asked<'_>, now: Timestamp) -> Result<Found, String> {
         let Asked { vendor_id, id, to, numbers } = *asked;
         let value = reading::value_of(answer);
-        let seen = reading::seen(answer, &value);
+        let memo = Memo::default();
+        let seen = reading::seen(answer, &value, &memo);
         if !self.missing.is_empty() && self.missing.iter().all(|holds| holds.holds(seen)) {
             return Ok(Found::Nothing);
         }
@@ -287,8 +288,8 @@ impl BalanceOf {
     }
 
     /// The answer as it is looked at.
-    pub fn seen<'a>(answer: &'a Answer, value: &'a Value) -> Seen<'a> {
-        reading::seen(answer, value)
+    pub fn seen<'a>(answer: &'a Answer, value: &'a Value, memo: &'a Memo) -> Seen<'a> {
+        reading::seen(answer, value, memo)
     }
 }
 

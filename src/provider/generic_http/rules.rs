@@ -201,6 +201,7 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::find::Memo;
     use super::*;
     use ::http::HeaderMap;
     use serde_json::json;
@@ -226,7 +227,8 @@ mod tests {
         let headers = HeaderMap::new();
         let first = |status: u16, code: i32| {
             let value = json!({ "code": code });
-            let seen = Seen { value: &value, body: b"", headers: &headers };
+            let memo = Memo::default();
+            let seen = Seen { value: &value, body: b"", headers: &headers, memo: &memo };
             rules.iter().find(|rule| rule.fits(status, seen)).map(|rule| rule.becomes)
         };
         assert_eq!(first(409, 7), Some(Becomes::Accepted));

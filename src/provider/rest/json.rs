@@ -9,6 +9,9 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Number, Value};
+use sha2::{Digest as _, Sha256};
+
+use crate::sms::message::hex;
 
 /// A number as it is written without an exponent: the shortest text that reads back as this number, which is
 /// what the vendor wrote.
@@ -40,6 +43,11 @@ pub fn text(value: &Value) -> Option<String> {
 /// The first of these names of an object that has a text or a number.
 pub fn first(object: &Value, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| text(object.get(name)?))
+}
+
+/// An id for what a vendor told without one: the same whenever it is told again.
+pub fn content_id(told: &Value) -> String {
+    format!("sha256-{}", hex(&Sha256::digest(told.to_string())))
 }
 
 /// As `serde_json::from_slice`, but what is no character is read as U+FFFD.

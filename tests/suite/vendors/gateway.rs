@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
-use sms_mcp::provider::exchange::{Enquiry, Sought};
+use sms_mcp::provider::exchange::{Enquiry, SegmentOutcome, Sought};
 use sms_mcp::provider::generic_http::Config;
 use sms_mcp::provider::settings::{Callback, Secrets, Setup};
 use sms_mcp::provider::{Balance, Outcome, Provider, Submission};
@@ -202,12 +202,24 @@ async fn after(fault: Fault, answer: &str, status: u16, body: &'static str) -> S
         Outcome::NotSent { .. } => "not sent".to_owned(),
         Outcome::Unknown { .. } => "unknown".to_owned(),
         Outcome::Unclear { vendor_id, .. } => format!("unclear {vendor_id}"),
+        Outcome::Segments(segments) => {
+            let each = segments.iter().map(|segment| match segment {
+                SegmentOutcome::Accepted { vendor_id, price } => {
+                    format!("{vendor_id} {}", price.map_or_else(String::new, |price| price.to_string()))
+                }
+                SegmentOutcome::Rejected { code, .. } => code.as_str().to_owned(),
+                SegmentOutcome::NotSent { .. } => "not sent".to_owned(),
+                SegmentOutcome::Unknown { .. } => "unknown".to_owned(),
+                other => panic!("{other:?}"),
+            });
+            each.collect::<Vec<String>>().join(", ")
+        }
         other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
-async fn a_list_has_a_verdict_for_each_segment_and_one_that_was_taken_makes_the_text_one_that_was() {
+async fn a_list_has_a_verdict_for_each_segment_and_what_was_taken_in_part_is_told_segment_by_segment() {
     let answer = r#"list = "messages"
 success = [{ at = "status", equals = "0" }]
 rules = [{ at = "status", equals = "4", becomes = "rejected:provider_unauthorized" }, { at = "status", equals = "1", becomes = "not_sent" }]
@@ -217,6 +229,10 @@ price_currency = "unit""#;
     for (body, expected) in [
         (
             r#"{"messages":[{"status":"0","id":"a","price":"0.03","unit":"EUR"},{"status":"0","id":"b","price":"0.03","unit":"EUR"}]}"#,
+            "a 0.03 EUR, b 0.03 EUR",
+        ),
+        (
+            r#"{"messages":[{"status":"0","id":"a","price":"0.03","unit":"EUR"},{"status":"0","id":"a","price":"0.03","unit":"EUR"}]}"#,
             r#"accepted a Some(2) Some("0.06 EUR")"#,
         ),
         (r#"{"messages":[{"status":"4"},{"status":"4"}]}"#, "rejected provider_unauthorized"),
@@ -226,12 +242,13 @@ price_currency = "unit""#;
         (r#"{"messages":[{"status":"1"},{"status":"hm","id":"x"}]}"#, "unclear x"),
         (
             r#"{"messages":[{"status":"4"},{"status":"0","id":"b","price":"0.03","unit":"EUR"}]}"#,
-            r#"accepted b None Some("0.03 EUR")"#,
+            "provider_unauthorized, b 0.03 EUR",
         ),
         (
             r#"{"messages":[{"status":"hm"},{"status":"0","id":"b","price":"0.03","unit":"EUR"}]}"#,
-            "accepted b None None",
+            "unknown, b 0.03 EUR",
         ),
+        (r#"{"messages":[{"status":"0","id":"b"},{"status":"1"}]}"#, "b , not sent"),
         (r#"{"messages":[]}"#, "unknown"),
         (r#"{"status":"0","id":"a"}"#, "unknown"),
         (r#"{"status":"4"}"#, "rejected provider_unauthorized"),

@@ -434,33 +434,97 @@ fn a_stop_whose_time_is_the_digits_of_a_date_stops_its_sender() {
         "{WIDE}price_when_unknown = \"0.10\"\n[http]\npublic_url = \"{PUBLIC}\"\n[[provider]]\nkind = \"http\"\n{own}"
     ));
     let server = desk.http(|_| {});
-    let send = |key: &str| {
-        ask(
-            server.port,
-            "send_sms",
-            json!({ "to": fictional(1), "message": "hello", "idempotency_key": key }),
-        )
-    };
-    assert_eq!(send("before")["status"], "sent");
-    let address = desk.run(&["provider", "http", "webhook-url"]).json();
-    let path = address["url"].as_str().unwrap().strip_prefix(PUBLIC).unwrap();
-    for (n, at) in ["202611280330", "20261128033000"].into_iter().enumerate() {
-        let body =
-            json!({ "event": "text", "id": format!("in-{n}"), "from": fictional(1), "to": "+33199000009",
-            "text": "STOP", "at": at })
-            .to_string();
+    let path = hook_of(&desk);
+    for (n, at) in [(1, "202611280330"), (2, "20261128033000")] {
+        assert_eq!(send(server.port, n, "before")["status"], "sent");
+        let body = json!({ "event": "text", "id": format!("in-{n}"), "from": fictional(n), "to": "+33199000009",
+            "text": "STOP", "at": at });
         let time = (SystemClock.now().as_millis() / 1_000).to_string();
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: sms.example.com\r\nX-Signature: {}\r\nX-Timestamp: {time}\r\n\
-             Connection: close\r\nContent-Length: {}\r\n\r\n",
-            sign(&time, &body),
-            body.len()
-        );
-        let mut stream = connect(server.port);
-        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
-        assert!((200..=204).contains(&read_reply(&mut stream).expect("an answer").status));
-        assert_eq!(send(&format!("after {n}"))["error"]["code"], "opted_out", "{at}");
+        let signed = sign(&time, &body.to_string());
+        let headers = format!("X-Signature: {signed}\r\nX-Timestamp: {time}\r\n");
+        assert!((200..=204).contains(&post_to(server.port, &path, &headers, &body)));
+        assert_eq!(send(server.port, n, "after")["code"], "opted_out", "{at}");
     }
+}
+
+/// The path of the address for texts of people.
+fn hook_of(desk: &Desk) -> String {
+    let address = desk.run(&["provider", "http", "webhook-url"]).json();
+    address["url"].as_str().unwrap().strip_prefix("https://sms.example.com").unwrap().to_owned()
+}
+
+/// Tells the server that listens at this port, and returns the status of its answer.
+fn post_to(port: u16, path: &str, headers: &str, body: &Value) -> u16 {
+    let body = body.to_string();
+    let mut stream = connect(port);
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: sms.example.com\r\n{headers}Connection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    read_reply(&mut stream).expect("an answer").status
+}
+
+/// Sends a text to this person, once for each of these words.
+fn send(port: u16, n: usize, once: &str) -> Value {
+    let key = format!("{once} {n}");
+    ask(port, "send_sms", json!({ "to": fictional(n), "message": "hello", "idempotency_key": key }))
+}
+
+#[test]
+fn words_that_nobody_proved_stop_their_sender_and_wait_for_a_person_to_lift_that() {
+    const PUBLIC: &str = "https://sms.example.com";
+    let fake = Fake::start(vendor::HttpSms::default());
+    let desk = Desk::new(&format!(
+        "{WIDE}price_when_unknown = \"0.10\"\n[http]\npublic_url = \"{PUBLIC}\"\n[[provider]]\nkind = \"http\"\npreset = \
+         \"httpsms\"\nbase_url = \"{}/v1\"\nsecret = \"{SECRET}\"\nwebhook_secret = \"{HOOK}\"\nfrom = \"+15557654321\"\n",
+        fake.url()
+    ));
+    let server = desk.http(|_| {});
+    let path = hook_of(&desk);
+    assert_eq!(send(server.port, 1, "before")["status"], "sent");
+    let tell = |id: &str, text: &str| {
+        let now = SystemClock.now().as_millis() / 1_000;
+        let claims = json!({ "iss": "api.httpsms.com", "aud": format!("{PUBLIC}{path}"), "exp": now + 600, "iat": now });
+        let headers = format!("Authorization: Bearer {}\r\n", token(&claims, HOOK));
+        let body = json!({ "id": id, "type": "message.phone.received", "data": { "message_id": id,
+            "owner": "+15557654321", "contact": fictional(1), "content": text } });
+        assert_eq!(post_to(server.port, &path, &headers, &body), 200, "{text}");
+    };
+    tell("m-1", "STOP");
+    assert_eq!(send(server.port, 1, "stopped")["code"], "opted_out");
+    tell("m-2", "START");
+    assert_eq!(send(server.port, 1, "still stopped")["code"], "opted_out");
+    let waiting = desk.run(&["opt-out", "pending", "--json"]).out;
+    assert!(waiting.contains("start") && waiting.contains(&fictional(1)), "{waiting}");
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_read_loses_no_other_of_its_list() {
+    let provider = known::at("bandwidth", NOBODY);
+    let right = format!("Basic {}", STANDARD.encode(format!("sms-mcp:{HOOK}")));
+    let ask = async |body: Value| {
+        let shown = [("authorization", right.as_str())];
+        told(&*provider, (&Method::POST, "", &body.to_string()), &shown, false, NOW).await
+    };
+    let text = |id: Value, from: Value| json!({ "type": "message-received", "to": "+15557654321", "message": { "id": id, "from": from, "text": "STOP" } });
+    let report = json!({ "type": "message-delivered", "message": {} });
+    let nobodys = text(json!("m-0"), Value::Null);
+    let body = json!([7, null, report, nobodys, text(json!("m-1"), json!("+15551230000"))]);
+    let events = ask(body).await.unwrap();
+    assert_eq!(texts(&events), [("m-1", "+15551230000", "+15557654321", "STOP")]);
+    // One without an id has one by what it says, whenever it comes.
+    let nameless =
+        json!([text(Value::Null, json!("+15551230000")), text(Value::Null, json!("+15551230001"))]);
+    let (first, again) = (ask(nameless.clone()).await.unwrap(), ask(nameless).await.unwrap());
+    assert_eq!(first, again);
+    let [(one, ..), (other, ..)] = texts(&first)[..] else { panic!("{first:?}") };
+    assert!(!one.is_empty() && one != other, "{one} {other}");
+    assert!(
+        matches!(ask(json!([report, nobodys])).await, Err(NotBelieved::Malformed(_))),
+        "nothing of it is read"
+    );
+    assert_eq!(ask(json!([7])).await, Ok(Vec::new()));
 }
 
 /// A server before a fake by these lines, in which an answer was lost; whoever is told that its message was
