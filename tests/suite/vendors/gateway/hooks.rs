@@ -495,7 +495,7 @@ fn words_that_nobody_proved_stop_their_sender_and_wait_for_a_person_to_lift_that
     assert_eq!(send(server.port, 1, "stopped")["code"], "opted_out");
     tell("m-2", "START");
     assert_eq!(send(server.port, 1, "still stopped")["code"], "opted_out");
-    let waiting = desk.run(&["opt-out", "pending", "--json"]).out;
+    let waiting = desk.run(&["opt-out", "pending"]).out;
     assert!(waiting.contains("start") && waiting.contains(&fictional(1)), "{waiting}");
 }
 
