@@ -1,10 +1,11 @@
 //! The HTTP provider: the worked example of docs/PROVIDERS.md before the gateway that it is written for, and what
 //! `provider try` says of it. The gateways that are known by name are in `gateway/known.rs`, webhooks in
-//! `gateway/hooks.rs`, and what the settings are refused for in `gateway/refused.rs`.
+//! `gateway/hooks.rs` and `gateway/stops.rs`, and what the settings are refused for in `gateway/refused.rs`.
 
 mod hooks;
 pub mod known;
 mod refused;
+mod stops;
 
 use std::sync::Arc;
 

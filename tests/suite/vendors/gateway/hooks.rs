@@ -85,7 +85,7 @@ fn of_example() -> std::sync::Arc<dyn Provider> {
     build(&config, &[("secret", KEY), ("webhook_secret", WEBHOOK_KEY)])
 }
 
-fn sign(time: &str, body: &str) -> String {
+pub fn sign(time: &str, body: &str) -> String {
     let key = Key::new(Hash::Sha256, Encoding::Hex, WEBHOOK_KEY.as_bytes());
     format!("sha256={}", key.sign([time.as_bytes(), b".", body.as_bytes()]))
 }
@@ -236,7 +236,7 @@ async fn a_report_that_nobody_proves_is_a_hint_and_no_text_of_a_person_is_taken_
     }
 }
 
-const HOOK: &str = "canary-hook-of-the-account-32byte";
+pub const HOOK: &str = "canary-hook-of-the-account-32byte";
 
 #[tokio::test]
 async fn bandwidths_callbacks_are_lists_that_show_a_name_and_a_password() {
@@ -276,7 +276,7 @@ async fn bandwidths_callbacks_are_lists_that_show_a_name_and_a_password() {
 }
 
 /// A token over these claims.
-fn token(claims: &Value, secret: &str) -> String {
+pub fn token(claims: &Value, secret: &str) -> String {
     let [head, claims] = [r#"{"alg":"HS256","typ":"JWT"}"#.to_owned(), claims.to_string()]
         .map(|part| URL_SAFE_NO_PAD.encode(part));
     let shown = Key::new(Hash::Sha256, Encoding::Base64Url, secret.as_bytes());
@@ -425,80 +425,6 @@ async fn a_text_whose_time_is_none_came_now() {
     }
 }
 
-#[test]
-fn a_stop_whose_time_is_the_digits_of_a_date_stops_its_sender() {
-    const PUBLIC: &str = "https://sms.example.com";
-    let fake = Fake::start(Gateway::default());
-    let own = example(&fake.url(), &format!("\"{KEY}\""));
-    let desk = Desk::new(&format!(
-        "{WIDE}price_when_unknown = \"0.10\"\n[http]\npublic_url = \"{PUBLIC}\"\n[[provider]]\nkind = \"http\"\n{own}"
-    ));
-    let server = desk.http(|_| {});
-    let path = hook_of(&desk);
-    for (n, at) in [(1, "202611280330"), (2, "20261128033000")] {
-        assert_eq!(send(server.port, n, "before")["status"], "sent");
-        let body = json!({ "event": "text", "id": format!("in-{n}"), "from": fictional(n), "to": "+33199000009",
-            "text": "STOP", "at": at });
-        let time = (SystemClock.now().as_millis() / 1_000).to_string();
-        let signed = sign(&time, &body.to_string());
-        let headers = format!("X-Signature: {signed}\r\nX-Timestamp: {time}\r\n");
-        assert!((200..=204).contains(&post_to(server.port, &path, &headers, &body)));
-        assert_eq!(send(server.port, n, "after")["code"], "opted_out", "{at}");
-    }
-}
-
-/// The path of the address for texts of people.
-fn hook_of(desk: &Desk) -> String {
-    let address = desk.run(&["provider", "http", "webhook-url"]).json();
-    address["url"].as_str().unwrap().strip_prefix("https://sms.example.com").unwrap().to_owned()
-}
-
-/// Tells the server that listens at this port, and returns the status of its answer.
-fn post_to(port: u16, path: &str, headers: &str, body: &Value) -> u16 {
-    let body = body.to_string();
-    let mut stream = connect(port);
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: sms.example.com\r\n{headers}Connection: close\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
-    read_reply(&mut stream).expect("an answer").status
-}
-
-/// Sends a text to this person, once for each of these words.
-fn send(port: u16, n: usize, once: &str) -> Value {
-    let key = format!("{once} {n}");
-    ask(port, "send_sms", json!({ "to": fictional(n), "message": "hello", "idempotency_key": key }))
-}
-
-#[test]
-fn words_that_nobody_proved_stop_their_sender_and_wait_for_a_person_to_lift_that() {
-    const PUBLIC: &str = "https://sms.example.com";
-    let fake = Fake::start(vendor::HttpSms::default());
-    let desk = Desk::new(&format!(
-        "{WIDE}price_when_unknown = \"0.10\"\n[http]\npublic_url = \"{PUBLIC}\"\n[[provider]]\nkind = \"http\"\npreset = \
-         \"httpsms\"\nbase_url = \"{}/v1\"\nsecret = \"{SECRET}\"\nwebhook_secret = \"{HOOK}\"\nfrom = \"+15557654321\"\n",
-        fake.url()
-    ));
-    let server = desk.http(|_| {});
-    let path = hook_of(&desk);
-    assert_eq!(send(server.port, 1, "before")["status"], "sent");
-    let tell = |id: &str, text: &str| {
-        let now = SystemClock.now().as_millis() / 1_000;
-        let claims = json!({ "iss": "api.httpsms.com", "aud": format!("{PUBLIC}{path}"), "exp": now + 600, "iat": now });
-        let headers = format!("Authorization: Bearer {}\r\n", token(&claims, HOOK));
-        let body = json!({ "id": id, "type": "message.phone.received", "data": { "message_id": id,
-            "owner": "+15557654321", "contact": fictional(1), "content": text } });
-        assert_eq!(post_to(server.port, &path, &headers, &body), 200, "{text}");
-    };
-    tell("m-1", "STOP");
-    assert_eq!(send(server.port, 1, "stopped")["code"], "opted_out");
-    tell("m-2", "START");
-    assert_eq!(send(server.port, 1, "still stopped")["code"], "opted_out");
-    let waiting = desk.run(&["opt-out", "pending"]).out;
-    assert!(waiting.contains("start") && waiting.contains(&fictional(1)), "{waiting}");
-}
-
 #[tokio::test]
 async fn an_entry_that_cannot_be_read_loses_no_other_of_its_list() {
     let provider = known::at("bandwidth", NOBODY);
@@ -594,7 +520,7 @@ fn settles<V: Vendor>(
     assert_eq!(sends, 2, "each is one text");
 }
 
-fn ask(port: u16, tool: &str, arguments: Value) -> Value {
+pub fn ask(port: u16, tool: &str, arguments: Value) -> Value {
     let body = tool_call(Era::Stateless, 1, tool, &arguments);
     let answer = post(port, &stateless_headers(tool), &body).json().unwrap();
     let result = &answer["result"];
