@@ -443,6 +443,18 @@ pub enum NotBelieved {
     NotNow(String),
 }
 
+impl NotBelieved {
+    /// Says that part of a request was like this, and that the rest of it was taken.
+    pub fn note_part(&self) {
+        let why = match self {
+            Self::Malformed(words) | Self::NotNow(words) => words.as_str(),
+            Self::Signature => "nobody proved it",
+            Self::NotExpected => "it is not expected",
+        };
+        tracing::warn!(why, "part of a webhook does not parse as documented; the rest was taken");
+    }
+}
+
 /// Something that `config check --live` found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {

@@ -123,7 +123,11 @@ impl Provider for Gateway {
     async fn send(&self, submission: &Submission) -> Outcome {
         let request = match self.request(submission) {
             Ok(request) => request.carrying(&[submission]),
-            Err(why) => return Outcome::Rejected { code: ErrorKind::ProviderRejected, why: why.to_owned() },
+            Err(request::Unwritable { code, why }) => {
+                let code =
+                    if code == ErrorKind::InvalidArgument { ErrorKind::ProviderRejected } else { code };
+                return Outcome::Rejected { code, why: why.to_owned() };
+            }
         };
         match self.client.hand_over(&request).await {
             Ok(answer) => self.outcome(&answer, submission.id.as_str()),
@@ -198,7 +202,7 @@ impl Provider for Gateway {
     }
 
     fn rehearse(&self, submission: &Submission, pasted: Option<&Pasted>) -> Result<Rehearsal> {
-        let request = self.request(submission).map_err(|why| Error::new(ErrorKind::InvalidArgument, why))?;
+        let request = self.request(submission).map_err(|wrong| Error::new(wrong.code, wrong.why))?;
         let answer = pasted.map(|pasted| Answer {
             status: pasted.status,
             headers: pasted.headers.clone(),

@@ -48,6 +48,9 @@ pub enum Sender {
     AsWritten(String),
     /// As it is written in this region, with its country code or without.
     InRegion(String, Region),
+    /// As it is written, where nobody proved that the source said so: it can stop somebody, and never lift
+    /// that by itself.
+    Unproven(String),
 }
 
 impl Sender {
@@ -63,10 +66,20 @@ impl Sender {
         Self::E164(number.e164().to_owned())
     }
 
+    /// The same where nobody proved that the source said so.
+    #[must_use]
+    pub fn unproven(self) -> Self {
+        match self {
+            Self::E164(text) | Self::AsWritten(text) | Self::InRegion(text, _) | Self::Unproven(text) => {
+                Self::Unproven(text)
+            }
+        }
+    }
+
     /// As it is written.
     pub fn text(&self) -> &str {
         match self {
-            Self::E164(text) | Self::AsWritten(text) | Self::InRegion(text, _) => text,
+            Self::E164(text) | Self::AsWritten(text) | Self::InRegion(text, _) | Self::Unproven(text) => text,
         }
     }
 }
@@ -89,6 +102,7 @@ impl fmt::Debug for Sender {
             Self::E164(_) => "E164",
             Self::AsWritten(_) => "AsWritten",
             Self::InRegion(..) => "InRegion",
+            Self::Unproven(_) => "Unproven",
         })
     }
 }
@@ -393,6 +407,8 @@ pub struct Who {
     claimed: Option<Number>,
     /// How the people were found.
     basis: Basis,
+    /// Whether nobody proved that any of them wrote: then nobody is lifted.
+    is_unproven: bool,
 }
 
 /// How the people were found that a sender may be.
@@ -421,6 +437,9 @@ impl Who {
 
     /// Whom a START lifts: somebody whom it fits exactly, and nobody else.
     pub fn lifts(&self) -> Option<&Number> {
+        if self.is_unproven {
+            return None;
+        }
         if self.claimed.is_some() {
             return self.claimed.as_ref();
         }
@@ -442,7 +461,11 @@ impl Who {
 
 /// The number of an E.164 sender; nothing where it is none after all.
 pub fn international(sender: &Sender) -> Option<Number> {
-    let Sender::E164(text) = sender else { return None };
+    let text = match sender {
+        Sender::E164(text) => text,
+        Sender::Unproven(text) if text.starts_with('+') => text,
+        _ => return None,
+    };
     let text = text.trim();
     let text = if text.starts_with('+') { text.to_owned() } else { format!("+{text}") };
     Number::parse(&text, None).ok().filter(Number::is_possible)
@@ -460,6 +483,12 @@ pub fn endings(sender: &Sender, default_region: Option<Region>) -> Vec<String> {
 
 /// Who wrote. `known` is everybody in the ledger whose number has one of the [`endings`].
 pub fn who(sender: &Sender, default_region: Option<Region>, known: &[Known]) -> Who {
+    let who = whoever(sender, default_region, known);
+    Who { is_unproven: matches!(sender, Sender::Unproven(_)), ..who }
+}
+
+/// The same, whether or not anybody proved it.
+fn whoever(sender: &Sender, default_region: Option<Region>, known: &[Known]) -> Who {
     let own = international(sender);
     let caller = CallerId::read(sender, default_region);
     match (own, caller) {
@@ -520,7 +549,7 @@ fn written(caller: CallerId, own: Option<&Number>, known: &[Known]) -> Who {
         let are_out = people.iter().all(is_out);
         let basis = if people.is_empty() { Basis::Nothing } else { Basis::Read(caller, are_out) };
         let claimed = only.clone().filter(|only| own == Some(only));
-        return Who { people, one, is_shared: false, only, claimed, basis };
+        return Who { people, one, is_shared: false, only, claimed, basis, is_unproven: false };
     }
     let people: Vec<Number> = recipients.iter().map(|(_, _, number)| number.clone()).collect();
     let recent: Vec<&Number> =
@@ -534,7 +563,15 @@ fn written(caller: CallerId, own: Option<&Number>, known: &[Known]) -> Who {
         ([first, rest @ ..], _) if rest.iter().all(|other| is_same(first, other)) => Some((*first).clone()),
         _ => None,
     };
-    Who { is_shared: one.is_none(), people, one, only, claimed: None, basis: Basis::Known }
+    Who {
+        is_shared: one.is_none(),
+        people,
+        one,
+        only,
+        claimed: None,
+        basis: Basis::Known,
+        is_unproven: false,
+    }
 }
 
 /// Who an E.164 sender is that is in use and was never texted: whoever was texted and is written so may be
@@ -578,6 +615,7 @@ fn themselves(number: Number, known: &[Known]) -> Who {
         only: Some(number).filter(|_| is_alone),
         claimed: None,
         basis: Basis::Known,
+        is_unproven: false,
     }
 }
 

@@ -165,12 +165,14 @@ fn spelled(sender: &Sender) -> &str {
         Sender::E164(_) => "e164",
         Sender::AsWritten(_) => "written",
         Sender::InRegion(_, region) => region.as_str(),
+        Sender::Unproven(_) => "unproven",
     }
 }
 
 fn sender(spelled: &str, text: String) -> Sender {
     match (spelled, spelled.parse()) {
         ("e164", _) => Sender::E164(text),
+        ("unproven", _) => Sender::Unproven(text),
         ("written", _) | (_, Err(_)) => Sender::AsWritten(text),
         (_, Ok(region)) => Sender::InRegion(text, region),
     }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::auth::{Auth, Credentials};
+use super::find::Memo;
 use super::hooks::Hooks;
-use super::lookup::{BalanceOf, Found};
+use super::lookup::{Asked, BalanceOf, Found};
 use super::plan::Plan;
 use super::presets::lacks_webhook_secret;
 use super::reading;
+use super::request::Unwritable;
 use super::settings::Config;
 use super::template::Values;
 use crate::clock::SharedClock;
@@ -94,7 +96,7 @@ impl Gateway {
     ///
     /// # Errors
     /// What of it cannot be written so that it stays in its place.
-    pub(super) fn request(&self, submission: &Submission) -> std::result::Result<Request, &'static str> {
+    pub(super) fn request(&self, submission: &Submission) -> std::result::Result<Request, Unwritable> {
         let to =
             self.plan.numbers.write(&submission.to).ok_or("the number is not of the gateway's country")?;
         let is_gsm = text::plan(&submission.text).encoding == text::Encoding::Gsm7;
@@ -125,7 +127,8 @@ impl Gateway {
     /// Checks that a text can be written.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`].
+    /// [`ErrorKind::InvalidArgument`], [`ErrorKind::SenderNotAllowed`] or
+    /// [`ErrorKind::DestinationNotAllowed`].
     pub(super) fn writable(&self, to: &Number, from: Option<&str>, text: &str) -> Result<()> {
         let submission = Submission {
             id: MessageId::new(0, 0),
@@ -136,7 +139,7 @@ impl Gateway {
             ceiling: None,
             brake: Brake::default(),
         };
-        self.request(&submission).map(drop).map_err(|why| Error::new(ErrorKind::InvalidArgument, why))
+        self.request(&submission).map(drop).map_err(|Unwritable { code, why }| Error::new(code, why))
     }
 
     /// What an answer to a send means.
@@ -166,7 +169,8 @@ impl Gateway {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
             read => read?,
         };
-        lookup.read(&answer, vendor_id, self.clock.now()).map_err(|why| self.wrong(&why))
+        let asked = Asked { vendor_id, id, to, numbers: &self.plan.numbers };
+        lookup.read(&answer, &asked, self.clock.now()).map_err(|why| self.wrong(&why))
     }
 
     /// What is left to spend.
@@ -181,7 +185,8 @@ impl Gateway {
         };
         let answer = self.client.read(&self.plan.auth.show(request, &self.credentials)).await?;
         let value = reading::value_of(&answer);
-        let money = balance.amount.money(BalanceOf::seen(&answer, &value), Rounding::Nearest);
+        let money =
+            balance.amount.money(BalanceOf::seen(&answer, &value, &Memo::default()), Rounding::Nearest);
         money.ok_or_else(|| self.wrong("the answer has no balance with its currency"))
     }
 

@@ -5,6 +5,8 @@
 //! is the whole; of several with `|` between them the first counts where anything stands. The fields of a form or a query are read as a JSON object of texts. What is found is text: a
 //! number as it was written, `true` and `false`.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 
 use ::http::{HeaderMap, HeaderName};
@@ -51,6 +53,11 @@ impl fmt::Debug for Finder {
     }
 }
 
+/// What expressions and headers found already: the same for every entry of a list, so that an expression is held
+/// against a body once. It has no `Debug`: it may hold texts.
+#[derive(Default)]
+pub struct Memo(RefCell<HashMap<*const Finder, Option<String>>>);
+
 /// What is looked at. It has no `Debug`: it may hold texts.
 #[derive(Clone, Copy)]
 pub struct Seen<'a> {
@@ -60,6 +67,8 @@ pub struct Seen<'a> {
     pub body: &'a [u8],
     /// The headers.
     pub headers: &'a HeaderMap,
+    /// What was found already in this body and these headers.
+    pub memo: &'a Memo,
 }
 
 impl Finder {
@@ -123,6 +132,22 @@ impl Finder {
                 Value::Bool(flag) => Some(flag.to_string()),
                 value => json::text(value),
             },
+            Place::Regex(_) | Place::Header(_) => {
+                let at = std::ptr::from_ref(self);
+                if let Some(found) = seen.memo.0.borrow().get(&at) {
+                    return found.clone();
+                }
+                let found = self.find_outside(seen);
+                seen.memo.0.borrow_mut().insert(at, found.clone());
+                found
+            }
+        }
+    }
+
+    /// What stands in the body as it is, or in the headers.
+    fn find_outside(&self, seen: Seen<'_>) -> Option<String> {
+        match &self.0 {
+            Place::Paths(_) => None,
             Place::Regex(regex) => {
                 let searched = seen.body.get(..seen.body.len().min(MOST_SEARCHED)).unwrap_or_default();
                 let text = String::from_utf8_lossy(searched);
@@ -131,6 +156,16 @@ impl Finder {
             }
             Place::Header(name) => seen.headers.get(name)?.to_str().ok().map(str::to_owned),
         }
+    }
+
+    /// The id that stands there: no number with a fraction or an exponent, since two such can be written alike.
+    pub fn find_id(&self, seen: Seen<'_>) -> Option<String> {
+        if let (Place::Paths(_), Some(Value::Number(number))) = (&self.0, self.value(seen.value))
+            && number.is_f64()
+        {
+            return None;
+        }
+        self.find(seen)
     }
 
     /// Whether anything stands there.
@@ -190,7 +225,12 @@ mod tests {
     fn find(place: &str, value: &Value, body: &str) -> Option<String> {
         let mut headers = HeaderMap::new();
         headers.insert("x-message-id", "h1".parse().unwrap());
-        Finder::parse(place).unwrap().find(Seen { value, body: body.as_bytes(), headers: &headers })
+        Finder::parse(place).unwrap().find(Seen {
+            value,
+            body: body.as_bytes(),
+            headers: &headers,
+            memo: &Memo::default(),
+        })
     }
 
     #[test]
@@ -220,7 +260,35 @@ mod tests {
         let list = json!([{ "id": 1 }]);
         assert_eq!(find("[0].id", &list, "").as_deref(), Some("1"));
         assert_eq!(Finder::parse(".").unwrap().value(&list), Some(&list));
+        let long = json::from_slice::<Value>(br#"{ "id": 18446744073709551617, "cost": 1.10 }"#).unwrap();
+        assert_eq!(find("id", &long, ""), None, "digits that were not read are none");
+        let headers = HeaderMap::new();
+        let memo = Memo::default();
+        let seen = Seen { value: &long, body: b"", headers: &headers, memo: &memo };
+        let id = Finder::parse("cost").unwrap().find_id(seen);
+        assert_eq!((find("cost", &long, "").as_deref(), id), (Some("1.1"), None));
         assert_eq!(find("regex:x", &Value::Null, &format!("{}x", " ".repeat(MOST_SEARCHED))), None);
+    }
+
+    #[test]
+    fn an_expression_is_held_against_a_body_once_whatever_the_length_of_a_list() {
+        let (memo, headers) = (Memo::default(), HeaderMap::new());
+        let [one, other] = ["regex:id=(.)", "regex:st=(.)"].map(|place| Finder::parse(place).unwrap());
+        let at = |finder: &Finder, body: &str, memo: &Memo| {
+            let entry = json!({});
+            finder.find(Seen { value: &entry, body: body.as_bytes(), headers: &headers, memo })
+        };
+        assert_eq!(at(&one, "id=7 st=0", &memo).as_deref(), Some("7"));
+        assert_eq!(at(&other, "id=7 st=0", &memo).as_deref(), Some("0"), "each its own");
+        // With another body it could not find this again, if it looked.
+        assert_eq!(at(&one, "", &memo).as_deref(), Some("7"));
+        assert_eq!(at(&one, "", &Memo::default()), None);
+        let paths = Finder::parse("a").unwrap();
+        for n in 0..3 {
+            let entry = json!({ "a": n });
+            let seen = Seen { value: &entry, body: b"", headers: &headers, memo: &memo };
+            assert_eq!(paths.find(seen), Some(n.to_string()), "a path is each entry's own");
+        }
     }
 
     #[test]

@@ -2,13 +2,16 @@
 //!
 //! A report counts where the whole of it is proven to be the gateway's ([`Proof`]); else the message is looked
 //! up. It names the message by the gateway's id, by our reference, or by the address that it came to.
+//!
+//! Of a list with an entry that cannot be read the others are read: a STOP may be among them. A text whose
+//! words nobody proved stops its sender where it says STOP; that it says START is for a person to believe.
 
 use std::sync::Arc;
 
 use ::http::Method;
 use serde_json::{Map, Value};
 
-use super::find::{Finder, Seen};
+use super::find::{Finder, Memo, Seen};
 use super::lookup::{Report, States, moment};
 use super::money::{Pricing, Scale};
 use super::numbers::Numbers;
@@ -224,7 +227,7 @@ impl Hooks {
         }
         let formats = self.receipts.iter().map(|receipts| receipts.shape.format);
         let formats = formats.chain(self.replies.iter().map(|replies| replies.shape.format));
-        let (mut events, mut is_read) = (Vec::new(), false);
+        let (mut events, mut is_read, memo) = (Vec::new(), false, Memo::default());
         let mut done = Vec::new();
         for format in formats {
             if done.contains(&format) {
@@ -233,7 +236,7 @@ impl Hooks {
             done.push(format);
             if let Some(value) = value_of(format, delivery) {
                 is_read = true;
-                self.told(format, &value, (delivery, shown), &mut events)?;
+                self.told((format, &value), (delivery, shown, &memo), &mut events)?;
             }
         }
         if is_read { Ok(events) } else { Err(NotBelieved::Malformed("nothing that can be read".to_owned())) }
@@ -241,16 +244,17 @@ impl Hooks {
 
     fn told(
         &self,
-        format: Format,
-        value: &Value,
-        (delivery, shown): (&Delivery<'_>, Shown),
+        (format, value): (Format, &Value),
+        (delivery, shown, memo): (&Delivery<'_>, Shown, &Memo),
         events: &mut Vec<Event>,
     ) -> Result<(), NotBelieved> {
+        let mut wrong = None;
         let receipts = self.receipts.as_ref().filter(|receipts| receipts.shape.format == format);
         let replies = self.replies.as_ref().filter(|replies| replies.shape.format == format);
         let is_report = |entry: &Value| {
-            receipts
-                .is_some_and(|receipts| receipts.shape.means(seen(entry, delivery), &receipts.report.state))
+            receipts.is_some_and(|receipts| {
+                receipts.shape.means(seen(entry, delivery, memo), &receipts.report.state)
+            })
         };
         let reports = receipts.and_then(|receipts| Some((receipts, receipts.shape.entries(value)?)));
         let texts = replies.and_then(|replies| Some((replies, replies.shape.entries(value)?)));
@@ -259,18 +263,31 @@ impl Hooks {
         }
         if let Some((receipts, entries)) = reports {
             for entry in entries.into_iter().filter(|entry| is_report(entry)) {
-                events.extend(receipts.events(seen(entry, delivery), delivery, shown)?);
+                match receipts.events(seen(entry, delivery, memo), delivery, shown) {
+                    Ok(read) => events.extend(read),
+                    Err(why) => wrong = wrong.or(Some(why)),
+                }
             }
         }
         if let Some((replies, entries)) = texts.filter(|_| shown != Shown::Nothing) {
             let is_text = |entry: &&Value| {
-                !is_report(entry) && replies.shape.means(seen(entry, delivery), &replies.from)
+                !is_report(entry) && replies.shape.means(seen(entry, delivery, memo), &replies.from)
             };
             for entry in entries.into_iter().filter(is_text) {
-                events.push(Event::Reply(replies.reply(seen(entry, delivery), delivery, &self.numbers)?));
+                match replies.reply(seen(entry, delivery, memo), (delivery, shown), &self.numbers) {
+                    Ok(reply) => events.push(Event::Reply(reply)),
+                    Err(why) => wrong = wrong.or(Some(why)),
+                }
             }
         }
-        Ok(())
+        match wrong {
+            Some(why) if events.is_empty() => Err(why),
+            Some(why) => {
+                why.note_part();
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -293,8 +310,8 @@ fn value_of(format: Format, delivery: &Delivery<'_>) -> Option<Value> {
 }
 
 /// An entry of what a request tells, as it is looked at.
-fn seen<'a>(value: &'a Value, delivery: &Delivery<'a>) -> Seen<'a> {
-    Seen { value, body: delivery.body, headers: delivery.headers }
+fn seen<'a>(value: &'a Value, delivery: &Delivery<'a>, memo: &'a Memo) -> Seen<'a> {
+    Seen { value, body: delivery.body, headers: delivery.headers, memo }
 }
 
 fn missing(name: &str) -> NotBelieved {
@@ -308,12 +325,12 @@ impl Receipts {
         delivery: &Delivery<'_>,
         shown: Shown,
     ) -> Result<Vec<Event>, NotBelieved> {
-        let named = self.reference.as_ref().and_then(|at| at.find(seen));
+        let named = self.reference.as_ref().and_then(|at| at.find_id(seen));
         let named = named.filter(|id| id.starts_with(MessageId::PREFIX)).map(MessageId::from_text);
         // Whoever has the address of a message speaks of that one.
         let message = delivery.message.cloned().or(named);
         let vendor_id = match (&self.id, &message) {
-            (Some(at), _) => at.find(seen).ok_or_else(|| missing("receipts.id"))?,
+            (Some(at), _) => at.find_id(seen).ok_or_else(|| missing("receipts.id"))?,
             (None, Some(message)) => message.as_str().to_owned(),
             (None, None) => return Err(missing("receipts.reference")),
         };
@@ -395,17 +412,19 @@ impl Replies {
     fn reply(
         &self,
         seen: Seen<'_>,
-        delivery: &Delivery<'_>,
+        (delivery, shown): (&Delivery<'_>, Shown),
         numbers: &Numbers,
     ) -> Result<Reply, NotBelieved> {
         let from = self.from.find(seen).ok_or_else(|| missing("replies.from"))?;
+        let from = numbers.read(&from);
+        let from = if shown == Shown::Proven { from } else { from.unproven() };
         Ok(Reply {
-            vendor_id: self.id.find(seen).ok_or_else(|| missing("replies.id"))?,
-            from: numbers.read(&from),
+            vendor_id: self.id.find_id(seen).unwrap_or_else(|| json::content_id(seen.value)),
+            from,
             to: self.to.find(seen).unwrap_or_default(),
             // A person may send a picture and no text.
             text: self.text.find(seen).unwrap_or_default(),
-            at: self.at.as_ref().and_then(|at| moment(&at.find(seen)?)).unwrap_or(delivery.now),
+            at: self.at.as_ref().and_then(|at| moment(&at.find(seen)?, delivery.now)).unwrap_or(delivery.now),
             content: None,
             is_again: false,
         })

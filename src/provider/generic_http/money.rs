@@ -105,6 +105,7 @@ impl Pricing {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::find::Memo;
     use super::*;
     use ::http::HeaderMap;
     use serde_json::{Value, json};
@@ -118,7 +119,7 @@ mod tests {
             let pricing = Pricing::of(["price", "scale", "at"], "cost", written, Some(usd)).unwrap();
             let headers = HeaderMap::new();
             pricing
-                .price(Seen { value: &value, body: b"", headers: &headers })
+                .price(Seen { value: &value, body: b"", headers: &headers, memo: &Memo::default() })
                 .map(|money| (money.micros, money.currency.to_string()))
         };
         let is = |micros: i64, currency: &str| Some((micros, currency.to_owned()));

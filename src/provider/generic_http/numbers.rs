@@ -59,6 +59,11 @@ impl Numbers {
         }
     }
 
+    /// Whether what the gateway wrote is this number.
+    pub fn is_same(&self, written: &str, number: &Number) -> bool {
+        digits::is_same(written, number) || self.write(number).as_deref() == Some(written.trim())
+    }
+
     /// Who a number is that the gateway wrote: one that is whole in its writing, else as it stands.
     pub fn read(&self, written: &str) -> Sender {
         let text = written.trim();
@@ -94,6 +99,11 @@ mod tests {
         ] {
             let numbers = Numbers::parse(format).unwrap();
             assert_eq!(numbers.write(&person).as_deref(), Some(written), "{format:?}");
+            assert!(
+                numbers.is_same(written, &person) && numbers.is_same("0033199000001", &person),
+                "{format:?}"
+            );
+            assert!(!numbers.is_same("33199000002", &person) && !numbers.is_same("", &person), "{format:?}");
             assert_eq!(numbers.read(written), Sender::E164("+33199000001".to_owned()), "{format:?}");
             assert_eq!(numbers.read("+33199000001"), Sender::E164("+33199000001".to_owned()), "{format:?}");
             assert_eq!(numbers.read("ACME"), Sender::AsWritten("ACME".to_owned()), "{format:?}");

@@ -13,7 +13,7 @@ use super::money::Scale;
 use super::numbers::Numbers;
 use super::presets::resolved;
 use super::reading::Reading;
-use super::request::{Address, Shape, base_url};
+use super::request::{Address, Shape, base_url, integer};
 use super::settings::Config;
 use super::template::{PLACEHOLDERS, Values};
 use crate::sms::money::Currency;
@@ -195,6 +195,7 @@ impl Plan {
             has_types: types.is_some(),
         };
         let shape = Shape::of(send, &|slot| names.of_send(slot, false), &|slot| names.of_send(slot, true))?;
+        let numbers = numbers_of(send, &shape)?;
         let states = States::of(&config.states)?;
         let reading = Reading::of(answer, currency)?;
         let scale = Scale {
@@ -203,7 +204,6 @@ impl Plan {
             currency_at: answer.price_currency.as_ref(),
         };
         let (lookup, balance, check) = asked_of(config, &names, (&states, scale, currency))?;
-        let numbers = Numbers::parse(send.number_format.as_deref())?;
         let around = Around {
             states: &states,
             numbers: &numbers,
@@ -227,7 +227,7 @@ impl Plan {
                     .to_owned(),
             );
         }
-        let from = from_of(config, &used)?;
+        let from = from_of(config, &used, &shape)?;
         Ok(Self {
             base,
             auth,
@@ -305,8 +305,21 @@ fn all_used(
     Ok(())
 }
 
+/// How numbers are written.
+fn numbers_of(send: &super::settings::Outgoing, shape: &Shape) -> Result<Numbers, String> {
+    let numbers = Numbers::parse(send.number_format.as_deref())?;
+    if numbers == Numbers::Zeros && shape.has_number("to") {
+        return Err(
+            "send.json has {to:int}, and send.number_format is \"zeros\", which a number cannot keep: \
+                    \"digits\", or {to} without :int"
+                .to_owned(),
+        );
+    }
+    Ok(numbers)
+}
+
 /// Who sends what names no sender.
-fn from_of(config: &Config, used: &BTreeSet<&str>) -> Result<Option<String>, String> {
+fn from_of(config: &Config, used: &BTreeSet<&str>, shape: &Shape) -> Result<Option<String>, String> {
     match &config.from {
         Some(_) if !used.contains("from") => Err(
             "from is set, and send has no place for {from}: the gateway would choose the sender by itself"
@@ -319,6 +332,10 @@ fn from_of(config: &Config, used: &BTreeSet<&str>) -> Result<Option<String>, Str
         }
         None if used.contains("from") => Err(
             "from is not set, and the gateway is told who sends: a number such as +12025550123, or a name"
+                .to_owned(),
+        ),
+        Some(from) if shape.has_number("from") && integer(from).is_none() => Err(
+            "from must be a number without zeros before it, such as +12025550123, since send.json has {from:int}"
                 .to_owned(),
         ),
         from => Ok(from.clone()),

@@ -3,17 +3,19 @@
 //! The operator's rules are asked first, and the first that fits counts. Then the status: what is no success
 //! means what it means for every vendor (`rest/client`). Then a success must say what the settings say of
 //! one; an answer that does not is unknown, whatever else it says. An answer of which a part is missing is
-//! read as its status alone.
+//! read as its status alone: a rule that asks for no more still counts, and where one that asks for more might
+//! have fitted, nobody knows what became of the text.
 
 use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use super::find::{Finder, Seen};
+use super::find::{Finder, Memo, Seen};
 use super::money::{Pricing, Scale};
 use super::rules::{Becomes, Holds, Rule, finder_if, statuses};
 use super::settings::Answer as Setting;
 use crate::provider::Outcome;
+use crate::provider::exchange::SegmentOutcome;
 use crate::provider::rest::wording::names_an_error;
 use crate::provider::rest::{Answer, Dialect, json};
 use crate::sms::message::State;
@@ -35,8 +37,8 @@ pub fn value_of(answer: &Answer) -> Value {
 }
 
 /// An answer as it is looked at.
-pub fn seen<'a>(answer: &'a Answer, value: &'a Value) -> Seen<'a> {
-    Seen { value, body: &answer.body, headers: &answer.headers }
+pub fn seen<'a>(answer: &'a Answer, value: &'a Value, memo: &'a Memo) -> Seen<'a> {
+    Seen { value, body: &answer.body, headers: &answer.headers, memo }
 }
 
 /// A gateway's words: short, and nothing that a terminal would obey.
@@ -51,7 +53,7 @@ pub struct Words(pub Option<Finder>);
 impl Dialect for Words {
     fn words(&self, answer: &Answer) -> Option<String> {
         let value = value_of(answer);
-        self.0.as_ref()?.find(seen(answer, &value)).map(|words| shown(&words))
+        self.0.as_ref()?.find(seen(answer, &value, &Memo::default())).map(|words| shown(&words))
     }
 }
 
@@ -144,10 +146,11 @@ impl Reading {
     ) -> Outcome {
         let unknown = |why: &str| Outcome::Unknown { why: format!("HTTP {}: {why}", answer.status) };
         if !answer.is_whole {
-            return otherwise(answer).unwrap_or_else(|| unknown("the answer was cut short or is too long"));
+            return self.of_status(answer, ours, &otherwise);
         }
         let value = value_of(answer);
-        let whole = seen(answer, &value);
+        let memo = Memo::default();
+        let whole = seen(answer, &value, &memo);
         let entries = self.list.as_ref().map(|list| list.value(whole.value).and_then(Value::as_array));
         let entries = match entries {
             None => None,
@@ -166,8 +169,43 @@ impl Reading {
                 let each = entries
                     .iter()
                     .map(|entry| self.one(answer, Seen { value: entry, ..whole }, ours, &otherwise));
-                of_segments(each.collect())
+                of_segments(each.collect(), self.has_ids())
             }
+        }
+    }
+
+    /// What an answer means of which a part is missing.
+    fn of_status(
+        &self,
+        answer: &Answer,
+        ours: &str,
+        otherwise: &impl Fn(&Answer) -> Option<Outcome>,
+    ) -> Outcome {
+        const CUT: &str = "the answer was cut short or is too long";
+        let unknown = |why: &str| Outcome::Unknown { why: format!("HTTP {}: {CUT}{why}", answer.status) };
+        let is_for = |rule: &&Rule| rule.is_for(answer.status);
+        let Some((n, rule)) = self.rules.iter().enumerate().find(|(_, rule)| is_for(rule)) else {
+            return otherwise(answer).unwrap_or_else(|| unknown(""));
+        };
+        if rule.looks_inside() {
+            return unknown(&format!(", and answer.rules[{n}] might have fitted the whole of it"));
+        }
+        // Half an id is another message's.
+        let memo = Memo::default();
+        let seen = Seen { value: &Value::Null, body: &[], headers: &answer.headers, memo: &memo };
+        match self.ruled(rule, seen, ours, || format!("HTTP {}: {CUT}", answer.status)) {
+            Outcome::Accepted { .. } if self.list.is_some() => unknown(", and has no list of segments"),
+            outcome => outcome,
+        }
+    }
+
+    /// What an answer means that a rule fits.
+    fn ruled(&self, rule: &Rule, seen: Seen<'_>, ours: &str, why: impl Fn() -> String) -> Outcome {
+        match rule.becomes {
+            Becomes::Accepted => self.accepted(seen, ours),
+            Becomes::Rejected(code) => Outcome::Rejected { code, why: why() },
+            Becomes::NotSent => Outcome::NotSent { retry_after_ms: wait_ms(rule, seen), why: why() },
+            Becomes::Unknown => Outcome::Unknown { why: why() },
         }
     }
 
@@ -185,17 +223,12 @@ impl Reading {
         };
         let is_success = self.statuses.contains(&answer.status);
         if let Some(rule) = self.rules.iter().find(|rule| rule.fits(answer.status, seen)) {
-            return match rule.becomes {
-                Becomes::Accepted => self.accepted(seen, ours),
-                Becomes::Rejected(code) => Outcome::Rejected { code, why: why() },
-                Becomes::NotSent => Outcome::NotSent { retry_after_ms: wait_ms(rule, seen), why: why() },
-                Becomes::Unknown => Outcome::Unknown { why: why() },
-            };
+            return self.ruled(rule, seen, ours, why);
         }
         if !is_success {
             return otherwise(answer).unwrap_or_else(|| Outcome::Unknown { why: why() });
         }
-        let id = self.id.as_ref().map(|at| at.find(seen));
+        let id = self.id.as_ref().map(|at| at.find_id(seen));
         let unclear = |why: String| match id.clone().flatten() {
             Some(vendor_id) => Outcome::Unclear { vendor_id, why },
             None => Outcome::Unknown { why },
@@ -218,7 +251,7 @@ impl Reading {
 
     fn accepted(&self, seen: Seen<'_>, ours: &str) -> Outcome {
         let vendor_id = match &self.id {
-            Some(at) => at.find(seen),
+            Some(at) => at.find_id(seen),
             None => Some(ours.to_owned()),
         };
         let segments = self.segments.as_ref().and_then(|at| at.find(seen)?.parse().ok());
@@ -239,10 +272,10 @@ fn wait_ms(rule: &Rule, seen: Seen<'_>) -> Option<u64> {
     Some(seconds.saturating_mul(1_000).min(LONGEST_WAIT_MS))
 }
 
-/// What became of a message whose segments have a verdict each. One that was taken, or may have been, makes it
-/// one that was or may have been; only where none was, it was not.
-fn of_segments(outcomes: Vec<Outcome>) -> Outcome {
-    let count = u32::try_from(outcomes.len()).ok();
+/// What became of a message whose segments have a verdict each. One that was taken beside one that was not, or
+/// of which nobody knows, makes it one that was sent in part. Segments that were all taken under one id, or
+/// under none of the gateway's, are one message to it.
+fn of_segments(outcomes: Vec<Outcome>, has_ids: bool) -> Outcome {
     let is_open = |outcome: &&Outcome| matches!(outcome, Outcome::Unknown { .. } | Outcome::Unclear { .. });
     let taken: Vec<(Option<String>, Option<Money>)> = outcomes
         .iter()
@@ -259,6 +292,9 @@ fn of_segments(outcomes: Vec<Outcome>) -> Outcome {
             .or_else(|| outcomes.into_iter().next())
             .unwrap_or_else(|| Outcome::Unknown { why: "the answer has no segments".to_owned() });
     };
+    if taken.len() < outcomes.len() || taken.iter().any(|(id, _)| *id != vendor_id) {
+        return Outcome::of_segments(outcomes.into_iter().map(|one| segment(one, has_ids)).collect());
+    }
     let price = taken.iter().try_fold(None, |sum: Option<Money>, (_, price)| {
         let price = (*price)?;
         match sum {
@@ -269,8 +305,22 @@ fn of_segments(outcomes: Vec<Outcome>) -> Outcome {
             Some(_) => None,
         }
     });
-    // What of it is not known to be taken may cost as well: then the whole price is not known.
-    let is_whole = taken.len() == outcomes.len();
-    let price = price.flatten().filter(|_| is_whole || !outcomes.iter().any(|one| is_open(&one)));
-    Outcome::Accepted { vendor_id, status: State::Sent, segments: count.filter(|_| is_whole), price }
+    let segments = u32::try_from(taken.len()).ok();
+    Outcome::Accepted { vendor_id, status: State::Sent, segments, price: price.flatten() }
+}
+
+/// What became of one segment. Our reference is the whole message's, and no segment's id.
+fn segment(outcome: Outcome, has_ids: bool) -> SegmentOutcome {
+    match outcome {
+        Outcome::Accepted { vendor_id, price, .. } => {
+            SegmentOutcome::Accepted { vendor_id: vendor_id.filter(|_| has_ids).unwrap_or_default(), price }
+        }
+        Outcome::Rejected { code, why } => SegmentOutcome::Rejected { code, why },
+        Outcome::NotSent { retry_after_ms, why } => SegmentOutcome::NotSent { retry_after_ms, why },
+        Outcome::NotNow { code, retry_after_ms, why } => SegmentOutcome::NotNow { code, retry_after_ms, why },
+        Outcome::Unknown { why } | Outcome::Unclear { why, .. } | Outcome::Failed { why, .. } => {
+            SegmentOutcome::Unknown { why }
+        }
+        Outcome::Segments(_) => SegmentOutcome::Unknown { why: "a segment has segments".to_owned() },
+    }
 }

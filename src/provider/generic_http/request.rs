@@ -9,6 +9,7 @@ use url::Url;
 
 use super::settings::{self, Escape, Outgoing};
 use super::template::{Form, Template, Values};
+use crate::error::ErrorKind;
 use crate::provider::rest::{Request, base_url_within};
 
 /// Headers that are not the operator's to set: what frames the request, who we are, and what `auth` and the
@@ -214,30 +215,77 @@ impl Node {
     }
 
     /// The value; nothing where it has none now.
-    fn fill(&self, values: &Values) -> Option<Value> {
-        Some(match self {
+    ///
+    /// # Errors
+    /// What is to be a number, and is none that keeps its digits: left out, or with fewer of them, it would
+    /// mean somebody else.
+    fn fill(&self, values: &Values) -> Result<Option<Value>, Unwritable> {
+        Ok(Some(match self {
             Self::Plain(value) => value.clone(),
             Self::Text(template) => {
-                let text = template.fill(values, str::to_owned)?;
+                let Some(text) = template.fill(values, str::to_owned) else { return Ok(None) };
                 match template.alone() {
-                    Some((_, Form::Int)) => Value::Number(integer(&text)?),
+                    Some((slot, Form::Int)) => {
+                        Value::Number(integer(&text).ok_or_else(|| Unwritable::of_number(slot))?)
+                    }
                     Some((_, Form::List)) => Value::Array(vec![Value::String(text)]),
                     _ => Value::String(text),
                 }
             }
-            Self::List(list) => Value::Array(list.iter().filter_map(|one| one.fill(values)).collect()),
-            Self::Object(members) => Value::Object(
-                members.iter().filter_map(|(name, one)| Some((name.clone(), one.fill(values)?))).collect(),
-            ),
-        })
+            Self::List(list) => {
+                let filled: Result<Vec<_>, _> = list.iter().map(|one| one.fill(values)).collect();
+                Value::Array(filled?.into_iter().flatten().collect())
+            }
+            Self::Object(members) => {
+                let mut object = serde_json::Map::new();
+                for (name, one) in members {
+                    if let Some(value) = one.fill(values)? {
+                        object.insert(name.clone(), value);
+                    }
+                }
+                Value::Object(object)
+            }
+        }))
     }
 }
 
-/// A number that is written with digits, and with a plus at most.
-fn integer(text: &str) -> Option<JsonNumber> {
+/// What cannot be written so that it stays what it is, in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unwritable {
+    /// The code for it.
+    pub code: ErrorKind,
+    /// Why.
+    pub why: &'static str,
+}
+
+impl Unwritable {
+    fn of_number(slot: &str) -> Self {
+        match slot {
+            "from" => Self {
+                code: ErrorKind::SenderNotAllowed,
+                why: "this gateway takes numbers as senders, without zeros before them ({from:int} in send.json), \
+                      and this is none",
+            },
+            _ => Self {
+                code: ErrorKind::DestinationNotAllowed,
+                why: "this gateway takes numbers without their zeros ({to:int} in send.json), so that this one \
+                      would be another person's",
+            },
+        }
+    }
+}
+
+impl From<&'static str> for Unwritable {
+    fn from(why: &'static str) -> Self {
+        Self { code: ErrorKind::InvalidArgument, why }
+    }
+}
+
+/// A number that is written with digits, and with a plus at most; nothing where it would lose a digit.
+pub fn integer(text: &str) -> Option<JsonNumber> {
     let digits = text.strip_prefix('+').unwrap_or(text);
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits.parse::<u64>().ok().filter(|_| is_number).map(JsonNumber::from)
+    let number = digits.parse::<u64>().ok().filter(|number| number.to_string() == digits);
+    number.map(JsonNumber::from)
 }
 
 /// The body of a request.
@@ -345,7 +393,7 @@ impl Body {
         templates.into_iter().flat_map(Template::names).collect()
     }
 
-    fn write(&self, request: Request, values: &Values) -> Result<Request, &'static str> {
+    fn write(&self, request: Request, values: &Values) -> Result<Request, Unwritable> {
         Ok(match self {
             Self::None => request,
             Self::Form(fields) => {
@@ -355,7 +403,7 @@ impl Body {
                 let filled: Vec<(&str, String)> = filled.collect();
                 request.form(filled.iter().map(|(name, value)| (*name, value.as_str())))
             }
-            Self::Json(node) => request.json(&node.fill(values).unwrap_or(Value::Null)),
+            Self::Json(node) => request.json(&node.fill(values)?.unwrap_or(Value::Null)),
             Self::Text { template, escape, content_type } => {
                 let write = |value: &str| match escape {
                     Escape::Xml => xml(value),
@@ -428,6 +476,15 @@ impl Shape {
         self.address.names().chain(self.body.names()).collect()
     }
 
+    /// Whether its body has this placeholder as a number.
+    pub fn has_number(&self, name: &str) -> bool {
+        let mut templates = Vec::new();
+        if let Body::Json(node) = &self.body {
+            node.templates(&mut templates);
+        }
+        templates.into_iter().any(|template| template.alone() == Some((name, Form::Int)))
+    }
+
     /// Whether its text cannot be written without this value.
     pub fn demands(&self, name: &str) -> bool {
         matches!(&self.body, Body::Text { template, .. } if template.names().any(|slot| slot == name))
@@ -437,7 +494,7 @@ impl Shape {
     ///
     /// # Errors
     /// What cannot be written so that it stays in its place.
-    pub fn request(&self, values: &Values) -> Result<Request, &'static str> {
+    pub fn request(&self, values: &Values) -> Result<Request, Unwritable> {
         let mut request = self.address.request(self.method.clone(), values)?;
         for (name, template) in &self.headers {
             if let Some(value) = template.fill(values, str::to_owned) {

@@ -182,16 +182,26 @@ impl Rule {
         settings.iter().enumerate().map(|(n, setting)| Self::new(&format!("{name}[{n}]"), setting)).collect()
     }
 
+    /// Whether it is for answers of this status.
+    pub fn is_for(&self, status: u16) -> bool {
+        self.statuses.as_ref().is_none_or(|statuses| statuses.contains(&status))
+    }
+
+    /// Whether it looks at more than the status.
+    pub const fn looks_inside(&self) -> bool {
+        self.holds.is_some()
+    }
+
     /// Whether an answer of this status is one of them.
     pub fn fits(&self, status: u16, seen: Seen<'_>) -> bool {
-        self.statuses.as_ref().is_none_or(|statuses| statuses.contains(&status))
-            && self.holds.as_ref().is_none_or(|holds| holds.holds(seen))
+        self.is_for(status) && self.holds.as_ref().is_none_or(|holds| holds.holds(seen))
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::find::Memo;
     use super::*;
     use ::http::HeaderMap;
     use serde_json::json;
@@ -217,7 +227,8 @@ mod tests {
         let headers = HeaderMap::new();
         let first = |status: u16, code: i32| {
             let value = json!({ "code": code });
-            let seen = Seen { value: &value, body: b"", headers: &headers };
+            let memo = Memo::default();
+            let seen = Seen { value: &value, body: b"", headers: &headers, memo: &memo };
             rules.iter().find(|rule| rule.fits(status, seen)).map(|rule| rule.becomes)
         };
         assert_eq!(first(409, 7), Some(Becomes::Accepted));

@@ -306,7 +306,9 @@ pub struct Status {
     pub missing: Vec<Condition>,
     /// Where the gateway's id of it is.
     pub id: Option<String>,
-    /// Where the recipient is.
+    /// Where our reference is: what has another one is another message.
+    pub reference: Option<String>,
+    /// Where the recipient is: what has another one is another message.
     pub to: Option<String>,
     /// Where the word is that says how it stands.
     pub state: String,

@@ -64,20 +64,38 @@ impl Hooks {
         let malformed = |what: &str| NotBelieved::Malformed(what.to_owned());
         let body: Value = json::from_slice(delivery.body).map_err(|_| malformed("no JSON"))?;
         let results = Shown::all(&body, "results").ok_or_else(|| malformed("no `results`"))?;
-        let mut events = Vec::with_capacity(results.len());
+        let (mut events, mut wrong) = (Vec::with_capacity(results.len()), None);
         for shown in results {
-            let id = shown.id().ok_or_else(|| malformed("a result has no `messageId`"))?;
-            if shown.0.get("status").is_some() {
-                events.extend(report(id, shown, is_proven, delivery));
-            } else if is_proven {
-                let reply = reply(id, shown.0, delivery);
-                events.push(Event::Reply(reply.ok_or_else(|| malformed("a text has no `from`"))?));
-            } else {
-                return Err(NotBelieved::Signature);
+            match result(shown, is_proven, delivery) {
+                Ok(read) => events.extend(read),
+                Err(why) => wrong = wrong.or(Some(why)),
             }
         }
-        Ok(events)
+        // A STOP is not lost for what stands beside it.
+        match wrong {
+            Some(why) if events.is_empty() => Err(why),
+            Some(why) => {
+                why.note_part();
+                Ok(events)
+            }
+            None => Ok(events),
+        }
     }
+}
+
+/// What one result tells.
+fn result(shown: Shown<'_>, is_proven: bool, delivery: &Delivery<'_>) -> Result<Vec<Event>, NotBelieved> {
+    let malformed = |what: &str| NotBelieved::Malformed(what.to_owned());
+    if shown.0.get("status").is_some() {
+        let id = shown.id().ok_or_else(|| malformed("a result has no `messageId`"))?;
+        return Ok(report(id, shown, is_proven, delivery));
+    }
+    if !is_proven {
+        return Err(NotBelieved::Signature);
+    }
+    let id = shown.id().unwrap_or_else(|| json::content_id(shown.0));
+    let reply = reply(id, shown.0, delivery).ok_or_else(|| malformed("a text has no `from`"))?;
+    Ok(vec![Event::Reply(reply)])
 }
 
 /// A report about one message, whose id is ours.

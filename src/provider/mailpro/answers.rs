@@ -115,7 +115,7 @@ fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.trim().to_owned()),
         Value::Bool(flag) => Some(flag.to_string()),
-        Value::Number(number) => Some(json::number(number)),
+        Value::Number(_) => json::text(value),
         Value::Array(list) if list.len() == 1 => list.first().and_then(scalar),
         _ => None,
     }

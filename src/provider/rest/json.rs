@@ -9,6 +9,9 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Number, Value};
+use sha2::{Digest as _, Sha256};
+
+use crate::sms::message::hex;
 
 /// A number as it is written without an exponent: the shortest text that reads back as this number, which is
 /// what the vendor wrote.
@@ -19,11 +22,20 @@ pub fn number(number: &Number) -> String {
     }
 }
 
-/// A text that is not empty, or a number as text.
+/// From here on a number that is no 64-bit integer may be another one than was written.
+const FIRST_INEXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Whether a number was read as it was written: one of twenty digits and more was not, and two ids of so many
+/// would be one.
+fn is_exact(number: &Number) -> bool {
+    !number.is_f64() || number.as_f64().is_some_and(|float| float.abs() < FIRST_INEXACT)
+}
+
+/// A text that is not empty, or a number as text; nothing where not all of its digits were read.
 pub fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(one) => Some(number(one)),
+        Value::Number(one) if is_exact(one) => Some(number(one)),
         _ => None,
     }
 }
@@ -31,6 +43,11 @@ pub fn text(value: &Value) -> Option<String> {
 /// The first of these names of an object that has a text or a number.
 pub fn first(object: &Value, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| text(object.get(name)?))
+}
+
+/// An id for what a vendor told without one: the same whenever it is told again.
+pub fn content_id(told: &Value) -> String {
+    format!("sha256-{}", hex(&Sha256::digest(told.to_string())))
 }
 
 /// As `serde_json::from_slice`, but what is no character is read as U+FFFD.
@@ -94,6 +111,18 @@ mod tests {
             (Some("sent"), None, None)
         );
         assert_eq!(first(&json!([]), &["id"]), None);
+        for (written, read) in [
+            ("18446744073709551615", Some("18446744073709551615")),
+            ("-9223372036854775808", Some("-9223372036854775808")),
+            ("9007199254740991.0", Some("9007199254740991")),
+            ("18446744073709551616", None),
+            ("18446744073709551617", None),
+            ("-9223372036854775809", None),
+            ("1e300", None),
+        ] {
+            let value: Value = serde_json::from_str(written).unwrap();
+            assert_eq!(text(&value).as_deref(), read, "{written}");
+        }
     }
 
     #[test]

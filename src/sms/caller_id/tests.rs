@@ -348,3 +348,23 @@ fn every_spelling_of_every_example_mobile_stops_the_right_person_or_is_put_befor
     );
     assert!(examples.len() > 230 && spellings > 1_800, "{} {spellings}", examples.len());
 }
+
+#[test]
+fn a_sender_whom_nobody_proved_stops_as_any_other_and_lifts_nobody() {
+    let person = "+33612345678";
+    let table = [
+        Sender::of(person),
+        Sender::of("0612345678"),
+        Sender::InRegion("0612345678".to_owned(), "FR".parse().unwrap()),
+    ];
+    for sender in table {
+        for known in [texted(&[person]), Vec::new()] {
+            let proven = who(&sender, region("FR"), &known);
+            let unproven = who(&sender.clone().unproven(), region("FR"), &known);
+            assert_eq!(people(&unproven), [person], "{}", sender.text());
+            assert_eq!(unproven.one, proven.one, "a reply is theirs all the same");
+            assert!(unproven.lifts().is_none(), "{}", sender.text());
+        }
+        assert!(who(&sender, region("FR"), &texted(&[person])).lifts().is_some(), "{}", sender.text());
+    }
+}

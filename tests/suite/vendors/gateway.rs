@@ -1,17 +1,18 @@
 //! The HTTP provider: the worked example of docs/PROVIDERS.md before the gateway that it is written for, and what
 //! `provider try` says of it. The gateways that are known by name are in `gateway/known.rs`, webhooks in
-//! `gateway/hooks.rs`, and what the settings are refused for in `gateway/refused.rs`.
+//! `gateway/hooks.rs` and `gateway/stops.rs`, and what the settings are refused for in `gateway/refused.rs`.
 
 mod hooks;
 pub mod known;
 mod refused;
+mod stops;
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::ErrorKind;
-use sms_mcp::provider::exchange::Enquiry;
+use sms_mcp::provider::exchange::{Enquiry, SegmentOutcome, Sought};
 use sms_mcp::provider::generic_http::Config;
 use sms_mcp::provider::settings::{Callback, Secrets, Setup};
 use sms_mcp::provider::{Balance, Outcome, Provider, Submission};
@@ -182,7 +183,13 @@ impl Vendor for Says {
 
 /// What an answer means by these lines of `[answer]`.
 async fn means(answer: &str, status: u16, body: &'static str) -> String {
+    after(Fault::None, answer, status, body).await
+}
+
+/// The same with this fault.
+async fn after(fault: Fault, answer: &str, status: u16, body: &'static str) -> String {
     let fake = Fake::start(Says(status, body));
+    fake.fail(fault);
     let lines = format!(
         "base_url = \"{}\"\n[send]\npath = \"/s\"\nform = {{ a = \"{{to}}{{text}}\" }}\n[answer]\n{answer}\n",
         fake.url()
@@ -196,12 +203,24 @@ async fn means(answer: &str, status: u16, body: &'static str) -> String {
         Outcome::NotSent { .. } => "not sent".to_owned(),
         Outcome::Unknown { .. } => "unknown".to_owned(),
         Outcome::Unclear { vendor_id, .. } => format!("unclear {vendor_id}"),
+        Outcome::Segments(segments) => {
+            let each = segments.iter().map(|segment| match segment {
+                SegmentOutcome::Accepted { vendor_id, price } => {
+                    format!("{vendor_id} {}", price.map_or_else(String::new, |price| price.to_string()))
+                }
+                SegmentOutcome::Rejected { code, .. } => code.as_str().to_owned(),
+                SegmentOutcome::NotSent { .. } => "not sent".to_owned(),
+                SegmentOutcome::Unknown { .. } => "unknown".to_owned(),
+                other => panic!("{other:?}"),
+            });
+            each.collect::<Vec<String>>().join(", ")
+        }
         other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
-async fn a_list_has_a_verdict_for_each_segment_and_one_that_was_taken_makes_the_text_one_that_was() {
+async fn a_list_has_a_verdict_for_each_segment_and_what_was_taken_in_part_is_told_segment_by_segment() {
     let answer = r#"list = "messages"
 success = [{ at = "status", equals = "0" }]
 rules = [{ at = "status", equals = "4", becomes = "rejected:provider_unauthorized" }, { at = "status", equals = "1", becomes = "not_sent" }]
@@ -211,6 +230,10 @@ price_currency = "unit""#;
     for (body, expected) in [
         (
             r#"{"messages":[{"status":"0","id":"a","price":"0.03","unit":"EUR"},{"status":"0","id":"b","price":"0.03","unit":"EUR"}]}"#,
+            "a 0.03 EUR, b 0.03 EUR",
+        ),
+        (
+            r#"{"messages":[{"status":"0","id":"a","price":"0.03","unit":"EUR"},{"status":"0","id":"a","price":"0.03","unit":"EUR"}]}"#,
             r#"accepted a Some(2) Some("0.06 EUR")"#,
         ),
         (r#"{"messages":[{"status":"4"},{"status":"4"}]}"#, "rejected provider_unauthorized"),
@@ -220,17 +243,151 @@ price_currency = "unit""#;
         (r#"{"messages":[{"status":"1"},{"status":"hm","id":"x"}]}"#, "unclear x"),
         (
             r#"{"messages":[{"status":"4"},{"status":"0","id":"b","price":"0.03","unit":"EUR"}]}"#,
-            r#"accepted b None Some("0.03 EUR")"#,
+            "provider_unauthorized, b 0.03 EUR",
         ),
         (
             r#"{"messages":[{"status":"hm"},{"status":"0","id":"b","price":"0.03","unit":"EUR"}]}"#,
-            "accepted b None None",
+            "unknown, b 0.03 EUR",
         ),
+        (r#"{"messages":[{"status":"0","id":"b"},{"status":"1"}]}"#, "b , not sent"),
         (r#"{"messages":[]}"#, "unknown"),
         (r#"{"status":"0","id":"a"}"#, "unknown"),
         (r#"{"status":"4"}"#, "rejected provider_unauthorized"),
     ] {
         assert_eq!(means(answer, 200, body).await, expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_cut_answer_is_read_by_the_rules_that_ask_for_its_status_and_by_none_that_looks_into_it() {
+    let first = MessageId::new(1, 1);
+    let body = r#"{"code":"7","id":"m-77","more":"................................................"}"#;
+    let inside = r#"{ at = "code", equals = "7", becomes = "unknown" }"#;
+    for (rules, status, expected) in [
+        (r#"{ status = "409", becomes = "unknown" }"#.to_owned(), 409, "unknown".to_owned()),
+        (r#"{ status = "429", becomes = "unknown" }"#.to_owned(), 429, "unknown".to_owned()),
+        (r#"{ status = "400-499", becomes = "rejected:opted_out" }"#.to_owned(), 429, "rejected opted_out".to_owned()),
+        (r#"{ status = "503", becomes = "not_sent" }"#.to_owned(), 503, "not sent".to_owned()),
+        // Half of an id is none.
+        (r#"{ status = "202", becomes = "accepted" }"#.to_owned(), 202, "accepted  None None".to_owned()),
+        // One that looks inside might have fitted.
+        (inside.to_owned(), 429, "unknown".to_owned()),
+        (inside.to_owned(), 409, "unknown".to_owned()),
+        (format!("{inside}, {{ status = \"429\", becomes = \"not_sent\" }}"), 429, "unknown".to_owned()),
+        (
+            r#"{ at = "header:x-taken", exists = true, becomes = "unknown" }, { status = "409", becomes = "rejected:opted_out" }"#
+                .to_owned(),
+            409,
+            "unknown".to_owned(),
+        ),
+        (format!("{{ status = \"429\", becomes = \"not_sent\" }}, {inside}"), 429, "not sent".to_owned()),
+        // One for another status could not.
+        (
+            r#"{ status = "400", at = "code", equals = "7", becomes = "unknown" }"#.to_owned(),
+            409,
+            "rejected provider_rejected".to_owned(),
+        ),
+        (
+            r#"{ status = "400", at = "code", equals = "7", becomes = "unknown" }"#.to_owned(),
+            429,
+            "not sent".to_owned(),
+        ),
+        (r#"{ status = "400", becomes = "accepted" }"#.to_owned(), 200, "unknown".to_owned()),
+    ] {
+        let answer = format!("id = \"regex:id.:.([a-z0-9-]+)\"\nrules = [{rules}]");
+        assert_eq!(after(Fault::HalfJson, &answer, status, body).await, expected, "{rules} {status}");
+    }
+    let ours = format!("accepted {first} None None");
+    let answer = r#"rules = [{ status = "202", becomes = "accepted" }]"#;
+    assert_eq!(after(Fault::HalfJson, answer, 202, body).await, ours, "ours is whole");
+    let list = format!("list = \"messages\"\n{answer}");
+    assert_eq!(after(Fault::HalfJson, &list, 202, body).await, "unknown", "of how many segments?");
+}
+
+#[tokio::test]
+async fn an_id_of_which_digits_were_lost_is_no_id() {
+    let answer = "id = \"id\"";
+    for (body, expected) in [
+        (r#"{"id":18446744073709551615}"#, "accepted 18446744073709551615 None None"),
+        (r#"{"id":"18446744073709551617"}"#, "accepted 18446744073709551617 None None"),
+        (r#"{"id":18446744073709551617}"#, "unknown"),
+        (r#"{"id":18446744073709551618}"#, "unknown"),
+        (r#"{"id":1.10}"#, "unknown"),
+    ] {
+        assert_eq!(means(answer, 200, body).await, expected, "{body}");
+    }
+    let read = r#"id = "regex:\"id\":([0-9]+)""#;
+    assert_eq!(
+        means(read, 200, r#"{"id":18446744073709551617}"#).await,
+        "accepted 18446744073709551617 None None",
+        "an expression reads every digit"
+    );
+}
+
+#[tokio::test]
+async fn a_look_is_about_the_message_that_was_asked_for_or_about_none() {
+    let fake = Fake::start(Gateway::default());
+    let provider = provider(&fake);
+    let Outcome::Accepted { vendor_id: Some(id), .. } = provider.send(&message(1, "a")).await else {
+        panic!("not accepted")
+    };
+    fake.vendor().fate = ("delivered", Value::Null);
+    assert_eq!(provider.status(&enquiry(&id)).await.unwrap().len(), 1);
+    fake.vendor().messages[0].to = fictional(2);
+    assert!(provider.status(&enquiry(&id)).await.unwrap().is_empty(), "another person's message");
+    // A gateway that answers every reference with the message that it has.
+    let body = r#"{"id":"x","ref":"another","to":"33199000001","state":"delivered"}"#;
+    let ours: &'static str =
+        Box::leak(body.replace("another", MessageId::new(1, 1).as_str()).into_boxed_str());
+    for (echo, format, body, found) in [
+        ("reference = \"ref\"", "plus", body, Some(false)),
+        ("reference = \"ref\"", "plus", ours, Some(true)),
+        ("reference = \"nowhere\"", "plus", ours, None),
+        ("to = \"to\"", "plus", body, Some(true)),
+        ("to = \"to\"", "plus", r#"{"id":"x","to":"33199000002","state":"delivered"}"#, Some(false)),
+        ("to = \"to\"", "plus", r#"{"id":"x","state":"delivered"}"#, None),
+        ("to = \"to\"", "national:+33", r#"{"id":"x","to":"199000001","state":"delivered"}"#, Some(true)),
+        ("to = \"to\"", "national:+33", r#"{"id":"x","to":"199000002","state":"delivered"}"#, Some(false)),
+    ] {
+        let fake = Fake::start(Says(200, body));
+        let lines = format!(
+            "base_url = \"{}\"\nstates = {{ delivered = \"delivered\" }}\n[send]\npath = \"/s\"\nform = {{ a = \
+             \"{{to}}{{text}}\", r = \"{{id}}\" }}\nnumber_format = \"{format}\"\n[answer]\nid = \"id\"\n[status]\npath = \
+             \"/x?ref={{id}}\"\nid = \"id\"\nstate = \"state\"\n{echo}\n",
+            fake.url()
+        );
+        let provider = build(&config(&lines), &[]);
+        let sought = Sought { id: MessageId::new(1, 1), to: to("+33199000001"), created: Timestamp(1) };
+        let looked = provider.find(&sought).await.map(|message| message.is_some()).ok();
+        assert_eq!(looked, found, "{echo} {body}");
+        let asked = Enquiry { to: to("+33199000001"), ..enquiry("x") };
+        let receipts = provider.status(&asked).await.map(|receipts| !receipts.is_empty()).ok();
+        assert_eq!(receipts, found, "{echo} {body}");
+    }
+}
+
+#[test]
+fn a_number_as_a_number_keeps_its_digits_or_is_refused() {
+    let lines = example("https://sms.gateway.example", "\"x\"");
+    let lines = lines.replace("\"to\": \"{to}\"", "\"to\": \"{to:int}\"");
+    let refusal = |lines: &str, number: &str, from: Option<&str>| {
+        let secrets = [("secret", KEY), ("webhook_secret", WEBHOOK_KEY)];
+        build(&config(lines), &secrets).form(&to(number), from, "x").err().map(|error| error.kind())
+    };
+    assert_eq!(refusal(&lines, "+2250701020304", None), None, "the country code is before the zero");
+    let national = lines.replace("max_chars = 1600", "number_format = \"national:+225\"");
+    assert_eq!(refusal(&national, "+2250701020304", None), Some(ErrorKind::DestinationNotAllowed));
+    assert_eq!(refusal(&national, "+2252721020304", None), None);
+    let sender = lines.replace("\"from\": \"{from}\"", "\"from\": \"{from:int}\"");
+    let sender = sender.replace("from = \"ACME\"", "from = \"+12025550100\"");
+    for (from, expected) in [
+        (None, None),
+        (Some("+12025550101"), None),
+        (Some("36179"), None),
+        (Some("ACME"), Some(ErrorKind::SenderNotAllowed)),
+        (Some("036179"), Some(ErrorKind::SenderNotAllowed)),
+    ] {
+        assert_eq!(refusal(&sender, "+33199000001", from), expected, "{from:?}");
     }
 }
 

@@ -67,7 +67,7 @@ fn body(shape: &Shape, text: &str, from: &str) -> Vec<u8> {
 
 /// The address of a request, as the client writes it and as a server reads it.
 fn address(shape: &Shape, text: &str, from: &str) -> Result<Url, &'static str> {
-    let request = shape.request(&values(text, from))?;
+    let request = shape.request(&values(text, from)).map_err(|wrong| wrong.why)?;
     let client = crate::provider::rest::Client::at(
         "x",
         "https://sms.example/v1".parse().unwrap(),

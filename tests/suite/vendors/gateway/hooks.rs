@@ -85,12 +85,12 @@ fn of_example() -> std::sync::Arc<dyn Provider> {
     build(&config, &[("secret", KEY), ("webhook_secret", WEBHOOK_KEY)])
 }
 
-fn sign(time: &str, body: &str) -> String {
+pub fn sign(time: &str, body: &str) -> String {
     let key = Key::new(Hash::Sha256, Encoding::Hex, WEBHOOK_KEY.as_bytes());
     format!("sha256={}", key.sign([time.as_bytes(), b".", body.as_bytes()]))
 }
 
-const REPORT: &str = r#"{"event":"report","id":"gw-7","ref":"x","state":"undelivered","reason":"absent","at":"2026-11-22T10:15:00Z"}"#;
+const REPORT: &str = r#"{"event":"report","id":"gw-7","ref":"x","state":"undelivered","reason":"absent","at":"2025-11-26T07:29:00Z"}"#;
 
 #[tokio::test]
 async fn an_hmac_is_believed_near_its_time_and_what_differs_by_one_bit_is_not() {
@@ -108,7 +108,7 @@ async fn an_hmac_is_believed_near_its_time_and_what_differs_by_one_bit_is_not() 
     let [Event::Receipt(receipt)] = &events[..] else { panic!("{events:?}") };
     assert_eq!((receipt.vendor_id.as_str(), receipt.state), ("gw-7", State::Failed));
     assert_eq!(receipt.why.as_deref(), Some("absent"));
-    assert_eq!(receipt.at, Timestamp::parse("2026-11-22T10:15:00Z").unwrap());
+    assert_eq!(receipt.at, Timestamp::parse("2025-11-26T07:29:00Z").unwrap());
     // Told again it is the same.
     assert_eq!(ask(REPORT, &signed, &time, NOW).await, Some(events));
     for (later, expected) in [(300, true), (-300, true), (301, false), (-301, false), (86_400, false)] {
@@ -236,7 +236,7 @@ async fn a_report_that_nobody_proves_is_a_hint_and_no_text_of_a_person_is_taken_
     }
 }
 
-const HOOK: &str = "canary-hook-of-the-account-32byte";
+pub const HOOK: &str = "canary-hook-of-the-account-32byte";
 
 #[tokio::test]
 async fn bandwidths_callbacks_are_lists_that_show_a_name_and_a_password() {
@@ -244,7 +244,7 @@ async fn bandwidths_callbacks_are_lists_that_show_a_name_and_a_password() {
     let right = format!("Basic {}", STANDARD.encode(format!("sms-mcp:{HOOK}")));
     let reference = MessageId::new(1, 5);
     let one = |kind: &str, more: Value| {
-        json!({ "type": kind, "time": "2026-11-22T10:15:00Z", "description": "its words", "to": "+15551230000",
+        json!({ "type": kind, "time": "2025-11-26T07:29:00Z", "description": "its words", "to": "+15551230000",
             "errorCode": more, "message": { "id": "m-1", "owner": "+15557654321", "tag": reference.as_str(),
                 "direction": "out", "from": "+15551230000", "to": ["+15557654321"], "text": "STOP" } })
     };
@@ -276,7 +276,7 @@ async fn bandwidths_callbacks_are_lists_that_show_a_name_and_a_password() {
 }
 
 /// A token over these claims.
-fn token(claims: &Value, secret: &str) -> String {
+pub fn token(claims: &Value, secret: &str) -> String {
     let [head, claims] = [r#"{"alg":"HS256","typ":"JWT"}"#.to_owned(), claims.to_string()]
         .map(|part| URL_SAFE_NO_PAD.encode(part));
     let shown = Key::new(Hash::Sha256, Encoding::Base64Url, secret.as_bytes());
@@ -289,7 +289,7 @@ async fn messagebirds_report_is_a_query_that_its_token_covers() {
     use sha2::Digest as _;
     let provider = known::at("messagebird", NOBODY);
     let query = "id=e8077d80&reference=x&recipient=31612345678&status=delivered&statusReason=successfully+delivered\
-                 &statusDatetime=2026-11-22T10%3A15%3A00%2B00%3A00&price%5Bamount%5D=0.05&price%5Bcurrency%5D=EUR";
+                 &statusDatetime=2025-11-26T07%3A29%3A00%2B00%3A00&price%5Bamount%5D=0.05&price%5Bcurrency%5D=EUR";
     let hash = |url: &str| sms_mcp::sms::message::hex(&sha2::Sha256::digest(url.as_bytes()));
     let claims = |url: &str| json!({ "iss": "MessageBird", "nbf": NOW - 1, "exp": NOW + 60, "jti": "1", "url_hash": hash(url) });
     let full = format!("{URL}?{query}");
@@ -301,7 +301,7 @@ async fn messagebirds_report_is_a_query_that_its_token_covers() {
     let Some(Event::Receipt(receipt)) = events.first() else { panic!("{events:?}") };
     assert_eq!((receipt.vendor_id.as_str(), receipt.state), ("e8077d80", State::Delivered));
     assert_eq!(receipt.price.map(|price| price.to_string()).as_deref(), Some("0.05 EUR"));
-    assert_eq!(receipt.at, Timestamp::parse("2026-11-22T10:15:00Z").unwrap());
+    assert_eq!(receipt.at, Timestamp::parse("2025-11-26T07:29:00Z").unwrap());
     for (shown, asked) in [
         (right.clone(), query.replace("delivered", "delivery_failed")),
         (right.clone(), format!("status=expired&{query}")),
@@ -357,7 +357,7 @@ async fn elks_and_kannel_tell_at_addresses_that_they_alone_were_told() {
     let form =
         async |body: &str, ours: bool| told(&*elks, (&Method::POST, "", body), &[], ours, NOW).await.unwrap();
     let ours = MessageId::new(1, 2);
-    let events = form("id=s1&status=delivered&delivered=2026-11-22T10%3A15%3A00Z", true).await;
+    let events = form("id=s1&status=delivered&delivered=2025-11-26T07%3A29%3A00Z", true).await;
     assert_eq!(
         (states(&events), hints(&events)),
         (vec![State::Delivered], vec![("s1", Some(ours.as_str()))])
@@ -381,6 +381,76 @@ async fn elks_and_kannel_tell_at_addresses_that_they_alone_were_told() {
     let events = query("id=9&from=%2B33199000001&to=2020&text=stop", false).await.unwrap();
     assert_eq!(texts(&events), [("9", "+33199000001", "2020", "stop")]);
     assert_eq!(kannel.webhook().methods, [Method::GET]);
+}
+
+#[tokio::test]
+async fn an_id_of_which_digits_were_lost_is_none_and_settles_nobodys_message() {
+    let provider = of_example();
+    for (id, expected) in [("18446744073709551615", true), ("18446744073709551616", false), ("1e22", false)] {
+        let body = REPORT.replace("\"gw-7\"", id);
+        let time = NOW.to_string();
+        let signed = sign(&time, &body);
+        let headers = [("x-signature", signed.as_str()), ("x-timestamp", time.as_str())];
+        let events = told(&*provider, (&Method::POST, "", &body), &headers, false, NOW).await;
+        assert_eq!(events.is_ok(), expected, "{id}: {events:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_whose_time_is_none_came_now() {
+    let provider = of_example();
+    let time = NOW.to_string();
+    let text = async |at: &str| {
+        let body = format!(
+            r#"{{"event":"text","id":"in-1","from":"+33199000001","to":"+33199000009","text":"STOP","at":{at}}}"#
+        );
+        let signed = sign(&time, &body);
+        let headers = [("x-signature", signed.as_str()), ("x-timestamp", time.as_str())];
+        let events = told(&*provider, (&Method::POST, "", &body), &headers, false, NOW).await.unwrap();
+        let [Event::Reply(reply)] = &events[..] else { panic!("{events:?}") };
+        reply.at
+    };
+    for (at, expected) in [
+        ("\"202511260730\"", NOW),
+        ("202511260730", NOW),
+        ("\"20251126073000\"", NOW),
+        ("20251126073000", NOW),
+        ("\"26.11.2025 07:30\"", NOW),
+        ("\"1975-11-26T07:30:00Z\"", NOW),
+        ("null", NOW),
+        ("1764142100", 1_764_142_100),
+        ("\"1764142100000\"", 1_764_142_100),
+    ] {
+        assert_eq!(text(at).await, Timestamp(expected * 1_000), "{at}");
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_read_loses_no_other_of_its_list() {
+    let provider = known::at("bandwidth", NOBODY);
+    let right = format!("Basic {}", STANDARD.encode(format!("sms-mcp:{HOOK}")));
+    let ask = async |body: Value| {
+        let shown = [("authorization", right.as_str())];
+        told(&*provider, (&Method::POST, "", &body.to_string()), &shown, false, NOW).await
+    };
+    let text = |id: Value, from: Value| json!({ "type": "message-received", "to": "+15557654321", "message": { "id": id, "from": from, "text": "STOP" } });
+    let report = json!({ "type": "message-delivered", "message": {} });
+    let nobodys = text(json!("m-0"), Value::Null);
+    let body = json!([7, null, report, nobodys, text(json!("m-1"), json!("+15551230000"))]);
+    let events = ask(body).await.unwrap();
+    assert_eq!(texts(&events), [("m-1", "+15551230000", "+15557654321", "STOP")]);
+    // One without an id has one by what it says, whenever it comes.
+    let nameless =
+        json!([text(Value::Null, json!("+15551230000")), text(Value::Null, json!("+15551230001"))]);
+    let (first, again) = (ask(nameless.clone()).await.unwrap(), ask(nameless).await.unwrap());
+    assert_eq!(first, again);
+    let [(one, ..), (other, ..)] = texts(&first)[..] else { panic!("{first:?}") };
+    assert!(!one.is_empty() && one != other, "{one} {other}");
+    assert!(
+        matches!(ask(json!([report, nobodys])).await, Err(NotBelieved::Malformed(_))),
+        "nothing of it is read"
+    );
+    assert_eq!(ask(json!([7])).await, Ok(Vec::new()));
 }
 
 /// A server before a fake by these lines, in which an answer was lost; whoever is told that its message was
@@ -450,7 +520,7 @@ fn settles<V: Vendor>(
     assert_eq!(sends, 2, "each is one text");
 }
 
-fn ask(port: u16, tool: &str, arguments: Value) -> Value {
+pub fn ask(port: u16, tool: &str, arguments: Value) -> Value {
     let body = tool_call(Era::Stateless, 1, tool, &arguments);
     let answer = post(port, &stateless_headers(tool), &body).json().unwrap();
     let result = &answer["result"];

@@ -100,6 +100,15 @@ fn a_body_in_which_a_value_could_not_stay_is_refused() {
         (json, &json.replace("{id}", "{type}"), "send.type_gsm and send.type_unicode are not set"),
         (json, &format!("{json}\nnumber_format = \"e164\""), "send.number_format"),
         ("max_chars = 1600", "max_chars = 0", "send.max_chars is 0"),
+        (
+            json,
+            &format!(
+                "{}\nnumber_format = \"zeros\"",
+                json.replace("\"to\": \"{to}\"", "\"to\": \"{to:int}\"")
+            ),
+            "send.number_format is \"zeros\"",
+        ),
+        (json, &json.replace("{from}", "{from:int}"), "from must be a number without zeros before it"),
         (headers, "headers = { X-Text = \"{text}\" }", "{id} is the one placeholder of a header"),
         (headers, "headers = { Authorization = \"x\" }", "send.headers.Authorization cannot be set"),
         (headers, "headers = { Host = \"x\" }", "send.headers.Host cannot be set"),
@@ -264,6 +273,10 @@ fn reports_that_nobody_could_believe_or_that_name_no_message_are_refused() {
         (vec![(states, "")], "states is not set, and status is"),
         (vec![(status, "path = \"/messages\"")], "status.path needs one of {vendor_id}"),
         (vec![(status, "path = \"/messages/{id}/{vendor_id}\"")], "status.path needs one of {vendor_id}"),
+        (
+            vec![(status, "path = \"/messages/{id}\""), ("to = \"message.to\"\n", "")],
+            "status.reference, where the answer has our reference, or status.to",
+        ),
         (vec![(status, "path = \"/messages/{vendor_id}/{text}\"")], "not known when a message is looked up"),
         (vec![("state = \"message.state\"\n", "")], "status.state is not set"),
         (vec![("equals = \"text\" }]\nid = \"id\"\n", "equals = \"text\" }]\n")], "replies.id is not set"),

@@ -132,6 +132,29 @@ async fn a_subscription_is_believed_by_its_user_or_its_signature_and_what_differ
 }
 
 #[tokio::test]
+async fn a_result_that_cannot_be_read_loses_no_other_of_the_request() {
+    let provider = proving(Hash::Sha256, Encoding::Hex);
+    let header = basic();
+    let believed = async |results: &[Value]| {
+        told(&provider, Some(("authorization", header.as_bytes())), &body(results), None).await
+    };
+    let stop = |from: &str| json!({ "from": from, "to": "36179", "text": "STOP" });
+    let results = [
+        json!({ "text": "from nobody" }),
+        json!({ "status": {} }),
+        json!(1),
+        stop("447700900555"),
+        stop("447700900556"),
+    ];
+    let events = believed(&results).await.unwrap();
+    assert_eq!(events, believed(&results).await.unwrap(), "the same whenever it is told again");
+    let [Event::Reply(one), Event::Reply(other)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((one.from.text(), one.text.as_str()), ("447700900555", "STOP"));
+    assert!(!one.vendor_id.is_empty() && one.vendor_id != other.vendor_id);
+    assert!(matches!(believed(&results[..3]).await, Err(NotBelieved::Malformed(_))), "nothing of it is read");
+}
+
+#[tokio::test]
 async fn what_comes_to_a_texts_own_address_is_a_hint_and_no_more_whoever_sends_it() {
     for provider in [build(&config("http://127.0.0.1:9"), &[]), proving(Hash::Sha256, Encoding::Hex)] {
         let reports = body(&[report(1, (3, 5)), report(2, (5, 14))]);
@@ -205,7 +228,7 @@ async fn a_proven_report_tells_its_state_price_and_opt_out_and_a_proven_text_is_
         other.as_object_mut().unwrap().remove(name);
         other
     };
-    for wrong in [without("from"), without("messageId"), json!({ "status": status((3, 5)) }), json!(1)] {
+    for wrong in [without("from"), json!({ "status": status((3, 5)) }), json!(1)] {
         assert!(
             matches!(believed(std::slice::from_ref(&wrong)).await, Err(NotBelieved::Malformed(_))),
             "{wrong}"
