@@ -245,7 +245,8 @@ mod tests {
         let euro = |amount: Value| json!({ "pricePerMessage": amount, "currency": "EUR" });
         for (of_one, count, expected) in [
             (euro(json!(0.0512)), json!(3), Some(153_600)),
-            (euro(json!("0.01")), json!(null), Some(10_000)),
+            (euro(json!("0.01")), json!(1), Some(10_000)),
+            (euro(json!("0.01")), json!(null), None),
             (euro(json!(0.0)), json!(1), Some(0)),
             (euro(json!(-0.01)), json!(1), None),
             (euro(json!("much")), json!(1), None),
