@@ -29,6 +29,15 @@ pub fn is_name(from: &str) -> bool {
     from.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
+/// Whether a sender is a number or a short code as vendors take them: 3 to 15 digits, and 7 at least behind a
+/// plus (ITU-T E.164, section 6.2.1).
+pub fn is_number_or_code(from: &str) -> bool {
+    let digits = from.strip_prefix('+').unwrap_or(from);
+    (3..=15).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && (digits.len() == from.len() || digits.len() >= 7)
+}
+
 /// Whether a name has the form that every network takes: 1 to 11 letters, digits and spaces, one letter at
 /// least.
 pub fn is_plain_name(from: &str) -> bool {
@@ -77,6 +86,25 @@ mod tests {
             ("", false, false),
         ] {
             assert_eq!((is_name(from), is_plain_name(from)), (name, plain), "{from}");
+        }
+    }
+
+    #[test]
+    fn a_number_has_its_digits_and_behind_a_plus_at_least_seven() {
+        for (from, is_one) in [
+            ("+12025550123", true),
+            ("36179", true),
+            ("123", true),
+            ("12", false),
+            ("+123456", false),
+            ("+1234567", true),
+            ("+1234567890123456", false),
+            ("++1234567", false),
+            ("1202 555", false),
+            ("ACME", false),
+            ("", false),
+        ] {
+            assert_eq!(is_number_or_code(from), is_one, "{from}");
         }
     }
 

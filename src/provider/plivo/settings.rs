@@ -92,9 +92,5 @@ impl Config {
 
 /// Whether Plivo could take this as a sender: a number in E.164, a short code, or a name.
 pub(super) fn is_sender(from: &str) -> bool {
-    let digits = from.strip_prefix('+').unwrap_or(from);
-    let is_number = (3..=15).contains(&digits.len())
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
-        && (digits.len() == from.len() || digits.len() >= 7);
-    is_number || sender::is_plain_name(from)
+    sender::is_number_or_code(from) || sender::is_plain_name(from)
 }

@@ -5,9 +5,6 @@ use crate::provider::rest::{self, wording};
 use crate::provider::settings::Rate;
 use crate::sms::sender;
 
-/// Most characters of a phone number's digits.
-const MOST_DIGITS: usize = 15;
-
 rest::vendor_settings! {
     /// Settings of Twilio.
     #[schemars(rename = "TwilioConfig")]
@@ -79,11 +76,7 @@ pub(super) const SERVICE: &str = "MG";
 
 /// Whether Twilio could take this as a sender: a number in E.164, a short code, or a name.
 pub(super) fn is_sender(from: &str) -> bool {
-    let digits = from.strip_prefix('+').unwrap_or(from);
-    let is_number = (3..=MOST_DIGITS).contains(&digits.len())
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
-        && (digits.len() == from.len() || digits.len() >= 7);
-    is_number || sender::is_plain_name(from)
+    sender::is_number_or_code(from) || sender::is_plain_name(from)
 }
 
 /// Whether this is an id of this kind: its two letters, and 32 hexadecimal digits.
