@@ -41,6 +41,12 @@ pub enum ErrorKind {
     DuplicateSuspected,
     /// The key stands for another call.
     IdempotencyConflict,
+    /// Too much of this agent waits for a person's yes.
+    TooManyPending,
+    /// A person said no.
+    ApprovalRefused,
+    /// Nobody said yes in time.
+    ApprovalExpired,
     /// Too many messages at once.
     RateLimited,
     /// Nobody knows a price in the budget's currency.
@@ -102,6 +108,9 @@ impl ErrorKind {
             Self::RecipientLimit => "recipient_limit",
             Self::DuplicateSuspected => "duplicate_suspected",
             Self::IdempotencyConflict => "idempotency_conflict",
+            Self::TooManyPending => "too_many_pending",
+            Self::ApprovalRefused => "approval_refused",
+            Self::ApprovalExpired => "approval_expired",
             Self::RateLimited => "rate_limited",
             Self::PriceUnknown => "price_unknown",
             Self::InsufficientBalance => "insufficient_balance",
@@ -125,7 +134,7 @@ impl ErrorKind {
         }
     }
 
-    const ALL: [Self; 35] = [
+    const ALL: [Self; 38] = [
         Self::InvalidArgument,
         Self::InvalidNumber,
         Self::PremiumDestination,
@@ -141,6 +150,9 @@ impl ErrorKind {
         Self::RecipientLimit,
         Self::DuplicateSuspected,
         Self::IdempotencyConflict,
+        Self::TooManyPending,
+        Self::ApprovalRefused,
+        Self::ApprovalExpired,
         Self::RateLimited,
         Self::PriceUnknown,
         Self::InsufficientBalance,
@@ -241,6 +253,16 @@ impl ErrorKind {
             }
             Self::IdempotencyConflict => {
                 "Use a new idempotency_key for a new intent; repeat the first call exactly to see its result."
+            }
+            Self::TooManyPending => {
+                "Nothing was sent. Tell the user that a person has to decide on what waits (`sms-mcp \
+                 approvals`), and stop until then; cancel_sms takes back what is not needed any more."
+            }
+            Self::ApprovalRefused => {
+                "Nothing was sent: a person said no. Tell the user; do not send it in other words or in parts."
+            }
+            Self::ApprovalExpired => {
+                "Nothing was sent: nobody said yes in time. Ask the user whether it is still wanted."
             }
             Self::RateLimited => "Nothing was sent. Wait, then call again.",
             Self::PriceUnknown => {

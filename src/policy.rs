@@ -7,6 +7,7 @@
 //! money, so the two agree. What another process on the same ledger forbids is among the facts, and holds
 //! here as well (`peers`).
 
+mod approval;
 mod ask;
 mod assumed;
 mod limits;
@@ -40,6 +41,7 @@ const MAX_NUMBER: usize = 15;
 /// Most digits of a service code: as many as CMPP and SMPP have room for.
 const MAX_SERVICE_CODE: usize = 20;
 
+pub use approval::{Approval, Looks};
 pub use ask::{Ask, Whole};
 pub use assumed::Assumed;
 pub use limits::{Policy, Slice};
@@ -246,7 +248,7 @@ impl Policy {
         for budget in &facts.budgets {
             decide_budget(budget, ask, facts, self.settings.currency, self.limits(budget.scope))?;
         }
-        let verdict = self.when(ask, facts)?;
+        let verdict = self.ask_person(ask, facts, self.when(ask, facts)?)?;
         if ask.paced && verdict.is_now() && facts.rate_wait_ms > 0 {
             let (most, blamed) =
                 peers::strictest(self.settings.sends_per_second, facts, |rules| rules.sends_per_second);

@@ -9,6 +9,7 @@ pub mod facts;
 pub mod fold;
 pub mod gaps;
 pub mod limits;
+pub mod links;
 pub mod message;
 pub mod money;
 pub mod number;

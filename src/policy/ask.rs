@@ -23,6 +23,10 @@ pub struct Ask<'a> {
     pub purpose: Purpose,
     /// When it is to leave.
     pub schedule: Schedule,
+    /// Whether its text has a link or a number to call.
+    pub leads_somewhere: bool,
+    /// Whether it was decided already that it may leave: its time has come.
+    pub is_decided: bool,
     /// Now, in milliseconds since 1970 (UTC).
     pub now_ms: i64,
 }
@@ -39,6 +43,8 @@ impl<'a> Ask<'a> {
             paced: false,
             purpose: Purpose::Transactional,
             schedule: Schedule { at_ms: None, by_ms: None },
+            leads_somewhere: false,
+            is_decided: false,
             now_ms,
         }
     }

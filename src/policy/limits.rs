@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::approval::Approval;
 use super::settings::{Scheduling, Settings};
 use super::timing::Timing;
 use crate::setting::Span;
@@ -16,6 +17,7 @@ pub struct Policy {
     pub(super) rates: BTreeMap<Destination, Amount>,
     pub(super) timing: Option<Timing>,
     pub(super) late: Span,
+    pub(super) approval: Approval,
 }
 
 /// A limit that `open_session` asks for; it can only be narrower than what contains it.
@@ -30,7 +32,7 @@ pub struct Slice {
 impl Policy {
     /// A guard with these settings and this rate card (price of one segment).
     pub fn new(settings: Settings, rates: BTreeMap<Destination, Amount>) -> Self {
-        Self { settings, rates, timing: None, late: Scheduling::default().late }
+        Self { settings, rates, timing: None, late: Scheduling::default().late, approval: Approval::default() }
     }
 
     /// The same, which asks this when what it does not refuse may leave.
@@ -42,6 +44,12 @@ impl Policy {
     #[must_use]
     pub fn scheduling(self, scheduling: Scheduling) -> Self {
         Self { late: scheduling.late, ..self }
+    }
+
+    /// The same, which asks a person by these rules.
+    #[must_use]
+    pub fn asking(self, approval: Approval) -> Self {
+        Self { approval, ..self }
     }
 
     /// The settings.

@@ -143,6 +143,29 @@ pub struct Earlier {
     pub age_ms: i64,
 }
 
+/// What messages hold together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// In micros.
+    pub micros: i64,
+    /// How many they are.
+    pub messages: i64,
+}
+
+impl Sum {
+    /// One more.
+    pub fn add(&mut self, hold_micros: i64) {
+        *self = self.and(Self { micros: hold_micros, messages: 1 });
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn and(self, more: Self) -> Self {
+        let micros = self.micros.saturating_add(more.micros);
+        Self { micros, messages: self.messages.saturating_add(more.messages) }
+    }
+}
+
 /// What the ledger knows about one message that is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -167,6 +190,12 @@ pub struct Facts {
     pub same_in_doubt: Option<Earlier>,
     /// The latest message whose outcome is unknown and whose text is clearly another one.
     pub other_in_doubt: Option<Earlier>,
+    /// This principal never texted the recipient. Told where the policy asks for it.
+    pub is_first_contact: bool,
+    /// What this principal sent within the last hour without a person's yes. Told where the policy asks for it.
+    pub lately: Sum,
+    /// What of this principal waits for a person.
+    pub pending: Sum,
     /// How long until the sending rate allows one more, in milliseconds; 0 is now.
     pub rate_wait_ms: u64,
     /// The recipient asked for no more texts.

@@ -89,6 +89,7 @@ impl Deliver {
                     hold_micros: record.held_micros,
                     allow_duplicate: true,
                     purpose: record.purpose,
+                    is_decided: true,
                     ..Ask::to(&to, now_ms)
                 },
                 facts,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ledger::model::{Decide, Draft};
-use crate::sms::facts::{Budget, Earlier, Facts};
+use crate::sms::facts::{Budget, Earlier, Facts, Sum};
 use crate::sms::message::State;
 use crate::sms::verdict::Verdict;
 
@@ -20,29 +20,6 @@ pub struct Taken<'a> {
     pub verdict: Verdict,
     /// The UTC day on which it is planned to leave, where that is not today: its budget holds the money.
     pub day: Option<String>,
-}
-
-/// What messages hold together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sum {
-    /// In micros.
-    pub micros: i64,
-    /// How many they are.
-    pub messages: i64,
-}
-
-impl Sum {
-    /// One more.
-    pub fn add(&mut self, hold_micros: i64) {
-        *self = self.and(Self { micros: hold_micros, messages: 1 });
-    }
-
-    /// Both.
-    #[must_use]
-    pub fn and(self, more: Self) -> Self {
-        let micros = self.micros.saturating_add(more.micros);
-        Self { micros, messages: self.messages.saturating_add(more.messages) }
-    }
 }
 
 /// What messages hold together, and what of it in which day's budget.

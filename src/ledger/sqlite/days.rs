@@ -8,9 +8,9 @@ use super::group::Group;
 use super::job::JobResult;
 use super::mark::Mark;
 use crate::ledger::Payer;
-use crate::ledger::rules::choose::{Sum, Taken};
+use crate::ledger::rules::choose::Taken;
 use crate::ledger::rules::path::{Part, day_part};
-use crate::sms::facts::{Budget, Scope};
+use crate::sms::facts::{Budget, Scope, Sum};
 use crate::sms::peer::Peer;
 
 /// The path of today, and the rows of the other days. See the module's text.
