@@ -9,10 +9,12 @@
 mod accept;
 mod accepting;
 mod account;
+mod approver;
 mod budget;
 mod clients;
 mod connection;
 mod copy;
+mod deciders;
 mod due;
 mod early;
 mod facts;
@@ -59,5 +61,6 @@ mod withdraw;
 mod writer;
 
 pub use copy::{Looked, Restored, look_at, restore};
+pub use deciders::{Deciders, deciders};
 pub use pause::PauseFile;
 pub use store::SqliteLedger;
