@@ -13,13 +13,15 @@ use sha2::{Digest as _, Sha512};
 use sms_mcp::access::NAMESPACE;
 use sms_mcp::access::totp::{SECRET_OCTETS, Secret, step_of};
 use sms_mcp::clock::{Clock as _, SystemClock};
+use sms_mcp::ledger::Act;
 use sms_mcp::ledger::approvers::{Credential, NewApprover};
 use sms_mcp::ledger::facets::*;
-use sms_mcp::ledger::Act;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 
 use crate::cli::Ended;
-use crate::forward::{Receiver, secret as forward_secret};
+use crate::fake::Fake;
+use crate::fake::sms_for_ai::{SmsForAi, TOKEN};
+use crate::forward::Receiver;
 use crate::gate::{piped, widening};
 use crate::support::{Desk, WIDE, fictional, found, terminal};
 
@@ -67,8 +69,7 @@ pub struct Scene {
 
 impl Scene {
     pub fn new(settings: &str) -> Self {
-        let scene =
-            Self { desk: Desk::new(settings), alice: Signer::new(1), files: std::cell::Cell::new(0) };
+        let scene = Self { desk: Desk::new(settings), alice: Signer::new(1), files: std::cell::Cell::new(0) };
         std::fs::write(scene.desk.path().join("alice.pub"), scene.alice.line()).unwrap();
         std::fs::write(scene.desk.path().join("carol.pub"), Signer::new(3).line()).unwrap();
         let added = scene.types(&["approver", "add", "alice", "--ssh-key", "alice.pub"], "add");
@@ -239,7 +240,10 @@ fn a_yes_to_one_subject_is_none_to_another_and_the_log_and_the_ledger_name_the_a
     let log = right.err.lines().find(|line| line.contains("a person widened")).unwrap_or_default();
     assert!(log.contains("approver=\"alice\"") && !log.contains("+1202"), "{log}");
     let acts = scene.run(&["ledger", "acts"]).out;
-    assert!(acts.lines().next().unwrap().ends_with("opt-out remove  +12025550123  (approved by alice)"), "{acts}");
+    assert!(
+        acts.lines().next().unwrap().ends_with("opt-out remove  +12025550123  (approved by alice)"),
+        "{acts}"
+    );
     let opted: Vec<_> = scene.run(&["opt-out"]).out.lines().map(ToOwned::to_owned).collect();
     assert!(opted.len() == 1 && opted[0].contains("+12025550124"), "{opted:?}");
     // What has no verb of the engine is noted with the proof.
@@ -251,23 +255,24 @@ fn a_yes_to_one_subject_is_none_to_another_and_the_log_and_the_ledger_name_the_a
 
 #[test]
 fn the_first_approver_is_made_by_a_typed_word_and_announced() {
-    let receiver = Receiver::start();
-    let desk = Desk::new(&format!(
-        "{WIDE}[forward]\nurl = \"http://127.0.0.1:{}/\"\nsecret = \"{}\"\nallow_private = true\n",
-        receiver.port(),
-        forward_secret()
-    ));
+    let receiver = Receiver::new(&[]);
+    let desk = Desk::new(&format!("{WIDE}{}", receiver.table()));
     std::fs::write(desk.path().join("alice.pub"), Signer::new(1).line()).unwrap();
     let key = desk.path().join("alice.pub");
-    let args = ["approver", "add", "alice", "--ssh-key", key.to_str().unwrap(), "--phone", "+33 1 99 00 00 01"];
+    let args =
+        ["approver", "add", "alice", "--ssh-key", key.to_str().unwrap(), "--phone", "+33 1 99 00 00 01"];
     let added = desk.does(&args, "add");
     assert!(added.out.contains("alice is an approver"), "{added:?}");
-    assert!(added.err.contains("an approver was added: what widens") && added.err.contains("is_first=true"), "{added:?}");
+    assert!(
+        added.err.contains("an approver was added: what widens") && added.err.contains("is_first=true"),
+        "{added:?}"
+    );
     let listed = desk.done(&["approver", "list", "--json"]).json();
     assert_eq!(listed[0]["name"], "alice");
     assert_eq!((&listed[0]["kind"], &listed[0]["phone"]), (&"ssh".into(), &"+33199000001".into()));
     let server = desk.http(|_| {});
-    let told = found("the event", || receiver.bodies().into_iter().find(|body| body["type"] == "approver.added"));
+    let told =
+        found("the event", || receiver.bodies().into_iter().find(|body| body["type"] == "approver.added"));
     assert_eq!(told["data"]["name"], "alice");
     assert!(told["data"]["proves"].as_str().unwrap().starts_with("ssh-ed25519 SHA256:"), "{told}");
     server.kill();
@@ -308,7 +313,10 @@ fn a_word_that_is_typed_after_an_approver_came_is_no_proof() {
         asked.push(char::from(one[0]));
     }
     std::fs::write(desk.path().join("alice.pub"), Signer::new(1).line()).unwrap();
-    desk.does(&["approver", "add", "alice", "--ssh-key", desk.path().join("alice.pub").to_str().unwrap()], "add");
+    desk.does(
+        &["approver", "add", "alice", "--ssh-key", desk.path().join("alice.pub").to_str().unwrap()],
+        "add",
+    );
     ours.write_all(b"resume\n").unwrap();
     let ended = Ended::of(child.wait_with_output().unwrap());
     assert!(ended.code == 1 && ended.err.contains("there is an approver by now"), "{ended:?}");
@@ -327,7 +335,11 @@ fn a_code_passes_once_and_five_wrong_ones_make_a_pause_that_lets_a_signature_by(
     scene.desk.done(&["pause"]);
     let again = scene.types(&["resume"], &right);
     assert!(again.code == 1 && again.err.contains("no proof of an approver"), "{again:?}");
-    assert_eq!(scene.run(&["approver", "list", "--json"]).json()[1]["wrong"], 0, "one that was used is no guess");
+    assert_eq!(
+        scene.run(&["approver", "list", "--json"]).json()[1]["wrong"],
+        0,
+        "one that was used is no guess"
+    );
     let wrong = (0..).map(|n| format!("{n:06}")).filter(|code| {
         let now = step_of(SystemClock.now().as_millis());
         (now - 3..now + 30).all(|step| bob.code(step) != *code)
@@ -377,7 +389,10 @@ fn codes_do_not_count_where_agents_may_be_the_same_user_unless_the_settings_say_
     assert!(refused.err.contains("one-time codes do not count here"), "{refused:?}");
     let checked = scene.run(&["config", "check"]);
     assert!(checked.code == 0 && checked.out.contains("bob (one-time codes)"), "{checked:?}");
-    assert!(checked.out.contains("look      approvers: the one-time codes of bob do not count here"), "{checked:?}");
+    assert!(
+        checked.out.contains("look      approvers: the one-time codes of bob do not count here"),
+        "{checked:?}"
+    );
     assert_eq!(scene.run(&["config", "check", "--strict"]).code, 4);
     let mut remote = scene.command(&["resume"]);
     remote.env("SMS_MCP__HTTP__TOKEN", "a-token-of-thirty-two-characters");
@@ -415,7 +430,9 @@ fn add_with_codes(desk: &Desk, name: &str, code: impl Fn(&Secret) -> String) -> 
 fn octets(base32: &str) -> [u8; SECRET_OCTETS] {
     let bits: String = base32
         .bytes()
-        .map(|letter| format!("{:05b}", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".iter().position(|l| *l == letter).unwrap()))
+        .map(|letter| {
+            format!("{:05b}", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".iter().position(|l| *l == letter).unwrap())
+        })
         .collect();
     let octet = |at: usize| u8::from_str_radix(&bits[at * 8..at * 8 + 8], 2).unwrap();
     std::array::from_fn(octet)
@@ -490,9 +507,15 @@ fn a_ledger_that_is_put_back_says_who_decides_again_and_takes_no_yes_to_the_othe
     let early = scene.challenge(&["resume"]);
     let restored = scene.approved(&["restore", "backup.db"]);
     assert_eq!(restored.code, 0, "{restored:?}");
-    assert!(restored.out.contains("who decides what agents may not is now: alice (ssh-ed25519"), "{restored:?}");
+    assert!(
+        restored.out.contains("who decides what agents may not is now: alice (ssh-ed25519"),
+        "{restored:?}"
+    );
     assert!(restored.err.contains("carol decides again"), "{restored:?}");
-    assert!(restored.err.contains("who decides what agents may not has changed"), "it is logged: {restored:?}");
+    assert!(
+        restored.err.contains("who decides what agents may not has changed"),
+        "it is logged: {restored:?}"
+    );
     let late = scene.prove(&["resume"], &early, &scene.alice.sign(NAMESPACE, &early.1));
     assert!(late.err.contains("asked for in another ledger"), "{late:?}");
     assert_eq!(scene.approved(&["resume"]).code, 0);
@@ -509,6 +532,73 @@ fn what_is_approved_for_a_restore_is_what_is_in_the_file() {
     scene.desk.done(&["backup", scene.desk.path().join("backup.db").to_str().unwrap()]);
     let refused = scene.prove(&["restore", "backup.db"], &asked, &yes);
     assert!(refused.code == 1 && refused.err.contains("says yes to something else"), "{refused:?}");
+}
+
+#[test]
+fn a_ledger_in_doubt_is_accepted_by_an_approver_and_by_no_word() {
+    let fake = Fake::start(SmsForAi { credits_micros: 1_000_000_000, ..SmsForAi::default() });
+    let scene = Scene::new(&format!(
+        "{WIDE}[[provider]]\nkind = \"sms_for_ai\"\nbase_url = \"{}/api/v1\"\ntoken = \"{TOKEN}\"\n",
+        fake.url()
+    ));
+    scene.desk.done(&["send", &fictional(0), "Hello"]);
+    std::fs::remove_dir_all(scene.desk.state()).unwrap();
+    let is_in_doubt =
+        || scene.run(&["send", &fictional(1), "Hello", "--json"]).json()["code"] == "ledger_in_doubt";
+    let by_word = scene.types(&["ledger", "accept"], "accept");
+    assert!(by_word.code == 1 && is_in_doubt(), "{by_word:?}");
+    assert!(
+        by_word.out.contains("who decides what agents may not is then: alice (ssh-ed25519"),
+        "{by_word:?}"
+    );
+    let by_nobody = scene.run(&["ledger", "accept"]);
+    assert!(by_nobody.code == 1 && by_nobody.err.contains("here is no terminal"), "{by_nobody:?}");
+    let early = scene.challenge(&["budget", "accept-clock"]);
+    let accepted = scene.approved(&["ledger", "accept"]);
+    assert!(accepted.code == 0 && !is_in_doubt(), "{accepted:?}");
+    assert!(accepted.err.contains("approver=\"alice\""), "{accepted:?}");
+    let late = scene.prove(&["budget", "accept-clock"], &early, &scene.alice.sign(NAMESPACE, &early.1));
+    assert!(late.err.contains("asked for in another ledger"), "{late:?}");
+}
+
+/// The commands of the page, in its order, in one folder: with a key of `ssh-keygen` in a home.
+#[test]
+fn the_commands_of_the_page_about_approvals_do_what_it_says() {
+    if !has_ssh_keygen() {
+        return;
+    }
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/APPROVALS.md")).unwrap();
+    let blocks: Vec<&str> =
+        page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(blocks.len() >= 4, "{blocks:?}");
+    let desk = Desk::new(WIDE);
+    let (bin, ssh) = (desk.path().join("bin"), desk.path().join(".ssh"));
+    std::fs::create_dir(&bin).unwrap();
+    std::fs::create_dir(&ssh).unwrap();
+    std::os::unix::fs::symlink(crate::support::program(), bin.join("sms-mcp")).unwrap();
+    let key = ssh.join("id_ed25519");
+    let made =
+        Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let path = [bin].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
+    let path = std::env::join_paths(path).unwrap();
+    for block in &blocks {
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", block]).current_dir(desk.path()).env("PATH", &path).env("HOME", desk.path());
+        shell.env("SMS_MCP_CONFIG", desk.config()).env("SMS_MCP_LEDGER", desk.ledger());
+        shell.env("XDG_STATE_HOME", desk.state()).env("SMS_MCP_CONTAINER", "no");
+        let ended = crate::cli::at_terminal(shell, "add");
+        assert_eq!(ended.code, 0, "{block}\n{ended:?}");
+        assert!(desk.done(&["pause", "--list"]).out.contains("nothing is paused"), "{block}");
+    }
+    assert!(desk.done(&["approver"]).out.contains("alice"));
+    let signed: Vec<&str> =
+        page.split("```\n").find(|block| block.starts_with("sms-mcp approval,")).unwrap().lines().collect();
+    let asked = std::fs::read_to_string(desk.path().join("resume.txt")).unwrap();
+    let names = |lines: &[&str]| -> Vec<String> {
+        lines.iter().map(|line| line.split(": ").next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&signed), names(&asked.lines().collect::<Vec<_>>()), "the text that is signed");
 }
 
 /// OpenSSH's own program, which signs for the person. It comes with `tests/interop/install`.

@@ -87,10 +87,8 @@ pub fn widening() -> impl Iterator<Item = (Vec<&'static str>, &'static str)> {
 /// What is typed while these lines of a shell run, a word a line.
 pub fn words_for(lines: &str) -> String {
     let asks = |line: &str| {
-        let fits = |row: &&Row| {
-            line.contains(&format!("sms-mcp {}", row.command))
-                && row.command != "reconcile"
-        };
+        let fits =
+            |row: &&Row| line.contains(&format!("sms-mcp {}", row.command)) && row.command != "reconcile";
         // A ledger in doubt alone asks.
         TABLE
             .iter()

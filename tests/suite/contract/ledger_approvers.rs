@@ -72,7 +72,8 @@ async fn approvers_are_kept_in_their_order_without_what_codes_are_made_of(backen
         assert_eq!(by, [None, Some("alice")]);
         assert!(!format!("{all:?} {:?}", new("x", codes(), None)).contains("secret of"));
         assert_eq!(other.approval_identity().await.unwrap(), Some(identity));
-        let acts: Vec<_> = other.acts(9).await.unwrap().into_iter().map(|act| (act.subject, act.approver)).collect();
+        let acts: Vec<_> =
+            other.acts(9).await.unwrap().into_iter().map(|act| (act.subject, act.approver)).collect();
         assert_eq!(acts, [("bob".into(), Some("alice".into())), ("alice".into(), None)]);
     }
 }
@@ -83,7 +84,10 @@ async fn a_name_and_a_key_are_one_approvers_and_only_one_can_be_the_first(backen
         let refused = async |new: NewApprover| store.add_approver(new).await.unwrap_err();
         with_both(&*store).await;
         let before = store.approvers(NOW).await.unwrap();
-        assert_eq!(refused(new("bob", key("ssh-ed25519 BBBB"), Some("alice"))).await.kind(), ErrorKind::InvalidArgument);
+        assert_eq!(
+            refused(new("bob", key("ssh-ed25519 BBBB"), Some("alice"))).await.kind(),
+            ErrorKind::InvalidArgument
+        );
         let same_key = refused(new("carol", key("ssh-ed25519 AAAA"), Some("alice"))).await;
         assert!(same_key.message().contains("the key of alice"), "{same_key}");
         let late = refused(new("carol", key("ssh-ed25519 CCCC"), None)).await;
@@ -110,7 +114,9 @@ async fn who_was_removed_proves_nothing_more_and_the_last_one_leaves_none(backen
         let store = place.open();
         with_both(&*store).await;
         let identity = store.approval_identity().await.unwrap();
-        let remove = async |name: &str| store.remove_approver(name, act("approver remove", name, Some("alice")), false).await;
+        let remove = async |name: &str| {
+            store.remove_approver(name, act("approver remove", name, Some("alice")), false).await
+        };
         assert_eq!(remove("mallory").await.unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(remove("bob").await.unwrap(), 1);
         let taken = store.take_proof(proof("bob", says(Judged::Right(Some(1))), NOW)).await.unwrap();
@@ -143,7 +149,11 @@ async fn a_code_works_once_whichever_process_is_asked(backend: Backend) {
             assert!(both.contains(&Taken::Right) && both.contains(&Taken::Used), "{both:?}");
         }
         let again = place.open();
-        assert_eq!(again.take_proof(proof("bob", code_of(26), NOW)).await.unwrap(), Taken::Used, "after a restart");
+        assert_eq!(
+            again.take_proof(proof("bob", code_of(26), NOW)).await.unwrap(),
+            Taken::Used,
+            "after a restart"
+        );
         assert_eq!(again.take_proof(proof("bob", code_of(27), NOW)).await.unwrap(), Taken::Right);
     }
 }
@@ -170,7 +180,8 @@ async fn five_wrong_codes_make_a_pause_that_doubles_until_a_right_one(backend: B
     for place in backend.places() {
         let store = place.open();
         with_both(&*store).await;
-        let take = async |judge: Judge, now: Timestamp| store.take_proof(proof("bob", judge, now)).await.unwrap();
+        let take =
+            async |judge: Judge, now: Timestamp| store.take_proof(proof("bob", judge, now)).await.unwrap();
         for left in (1..5).rev() {
             let expected = Taken::Wrong { why: "no".into(), left: Some(left), paused_until: None };
             assert_eq!(take(wrong(), NOW).await, expected);
@@ -215,7 +226,10 @@ async fn wrong_signatures_count_and_keep_nobody_out_who_signs(backend: Backend) 
 async fn the_operators_own_system_is_told_who_decides_and_no_secret(backend: Backend) {
     for place in backend.places() {
         let store = place.open();
-        store.add_approver(NewApprover { forward: Some("one-time codes".into()), ..new("bob", codes(), None) }).await.unwrap();
+        store
+            .add_approver(NewApprover { forward: Some("one-time codes".into()), ..new("bob", codes(), None) })
+            .await
+            .unwrap();
         store.remove_approver("bob", act("approver remove", "bob", Some("bob")), true).await.unwrap();
         with_both(&*store).await;
         let told = store.claim_forwards(9, NOW, NOW.plus_ms(1)).await.unwrap();
