@@ -14,7 +14,7 @@ mod budget;
 mod clients;
 mod connection;
 mod copy;
-mod deciders;
+mod deciding;
 mod due;
 mod early;
 mod facts;
@@ -61,6 +61,6 @@ mod withdraw;
 mod writer;
 
 pub use copy::{Looked, Restored, look_at, restore};
-pub use deciders::{Deciders, deciders};
+pub use deciding::{Deciders, deciders};
 pub use pause::PauseFile;
 pub use store::SqliteLedger;

@@ -180,6 +180,8 @@ fn once_there_is_an_approver_every_widening_command_takes_their_proof_and_nothin
     let bob = with_codes(&scene.desk, "bob", Some("alice"));
     scene.desk.done(&["send", &fictional(0), "Hello"]);
     scene.desk.done(&["backup", scene.desk.path().join("backup.db").to_str().unwrap()]);
+    // The sandbox charges twice its price for this one, which freezes the budgets.
+    scene.desk.done(&["send", "+12025550110", "Hello"]);
     let other = scene.challenge(&["opt-out", "remove", "+12025550199"]);
     let mut count = 0;
     for (args, word) in widening() {
@@ -212,7 +214,7 @@ fn once_there_is_an_approver_every_widening_command_takes_their_proof_and_nothin
         // A wrong code counts. They begin anew, so that no pause comes in between.
         reset_tries(&scene.desk);
     }
-    assert_eq!(count, 11, "all that asks, but a ledger in doubt, which stands by itself");
+    assert_eq!(count, 10, "all that asks, but a ledger in doubt, which stands by itself");
     drop(bob);
 }
 
@@ -299,6 +301,7 @@ fn the_last_approver_goes_by_their_own_proof_and_then_the_word_holds_again() {
 #[test]
 fn a_word_that_is_typed_after_an_approver_came_is_no_proof() {
     let desk = Desk::new(WIDE);
+    desk.done(&["send", &fictional(0), "Hello"]);
     desk.done(&["pause"]);
     let (theirs, mut ours) = terminal();
     let mut command = desk.command();
@@ -580,8 +583,8 @@ fn the_commands_of_the_page_about_approvals_do_what_it_says() {
     let made =
         Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).output().unwrap();
     assert!(made.status.success(), "{made:?}");
-    let path = [bin].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
-    let path = std::env::join_paths(path).unwrap();
+    let outer = std::env::var_os("PATH").unwrap();
+    let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&outer))).unwrap();
     for block in &blocks {
         let mut shell = Command::new("sh");
         shell.args(["-euc", block]).current_dir(desk.path()).env("PATH", &path).env("HOME", desk.path());
@@ -618,7 +621,7 @@ fn ssh_keygen_signs_for_the_person_with_every_kind_of_key() {
         return;
     }
     let scene = Scene::new(WIDE);
-    for (kind, bits) in [("ed25519", "0"), ("ecdsa", "256"), ("rsa", "3072")] {
+    for (kind, bits) in [("ed25519", "256"), ("ecdsa", "256"), ("rsa", "3072")] {
         let key = scene.desk.path().join(format!("key-{kind}"));
         let made = Command::new("ssh-keygen")
             .args(["-q", "-t", kind, "-b", bits, "-N", "", "-C", "a comment with spaces", "-f"])
