@@ -652,6 +652,8 @@ async fn fill(path: &Path) {
             duplicate_window_ms: 0,
             per_second: 1_000_000,
             keep_texts: true,
+            proposal: None,
+            looks: sms_mcp::sms::facts::Looks::default(),
             preview: false,
         };
         store.reserve(intent, Arc::new(|_, _| Ok(sms_mcp::sms::verdict::Verdict::Now))).await.unwrap();

@@ -6,11 +6,13 @@
 //! randomness come in as arguments; the mark outside the ledger alone looks at the clock by itself. `model`
 //! has what is asked and answered, `rules` what holds for every database, `sqlite` is one of them.
 
+pub mod approvers;
 pub mod clients;
 pub mod facets;
 pub mod long_reply;
 pub mod mark;
 mod model;
+pub mod proposals;
 mod rules;
 pub mod sqlite;
 pub mod told;
@@ -24,16 +26,43 @@ pub use model::{
     Reservation, SHOWN_AN_HOUR, Segment, Settled, Settlement, Target, VendorId, Whole,
 };
 
-use facets::{Accounts, Clients, Intents, LongReplies, Outbox, People, Queue, Reports, Told, Upkeep, Views};
+use facets::{
+    Accounts, Approvers, Clients, Intents, LongReplies, Outbox, People, Proposals, Queue, Reports, Told,
+    Upkeep, Views,
+};
 
 /// The durable ledger, whole: what keeps all of its parts is one.
 pub trait Ledger:
-    Intents + Queue + Reports + People + Outbox + Accounts + Views + Upkeep + Clients + Told + LongReplies
+    Intents
+    + Queue
+    + Reports
+    + People
+    + Outbox
+    + Accounts
+    + Views
+    + Upkeep
+    + Clients
+    + Told
+    + LongReplies
+    + Approvers
+    + Proposals
 {
 }
 
 impl<
-    All: Intents + Queue + Reports + People + Outbox + Accounts + Views + Upkeep + Clients + Told + LongReplies,
+    All: Intents
+        + Queue
+        + Reports
+        + People
+        + Outbox
+        + Accounts
+        + Views
+        + Upkeep
+        + Clients
+        + Told
+        + LongReplies
+        + Approvers
+        + Proposals,
 > Ledger for All
 {
 }

@@ -41,7 +41,7 @@ const MAX_NUMBER: usize = 15;
 /// Most digits of a service code: as many as CMPP and SMPP have room for.
 const MAX_SERVICE_CODE: usize = 20;
 
-pub use approval::{Approval, Looks};
+pub use approval::{Approval, Totp};
 pub use ask::{Ask, Whole};
 pub use assumed::Assumed;
 pub use limits::{Policy, Slice};

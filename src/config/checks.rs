@@ -63,6 +63,9 @@ pub(super) fn check(config: &Config) -> Result<()> {
             return Err(config_error(format!("{name} must be more than 0")));
         }
     }
+    if let Some(wrong) = config.approval.wrong() {
+        return Err(config_error(wrong));
+    }
     if !guard.purposes.contains(&guard.default_purpose) {
         return Err(config_error(format!(
             "guard.default_purpose is {}, and guard.purposes does not have it: nothing could be sent",

@@ -42,6 +42,8 @@ pub struct Config {
     pub tools: mcp::Settings,
     /// What is logged, to standard error.
     pub log: Log,
+    /// Which calls a person has to say yes to, and what approvers prove themselves with.
+    pub approval: policy::Approval,
     /// What people answer.
     pub replies: Replies,
     /// Where each change of a message and each reply is told, as it happens.

@@ -1,5 +1,6 @@
 //! What builds answers, for whoever gives them.
 
+mod approval;
 mod bulk;
 mod room;
 

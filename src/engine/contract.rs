@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::RefusedRecipient;
 use crate::ledger::Record;
-use crate::sms::message::{BatchId, MessageId, SessionId, State};
+use crate::sms::message::{BatchId, MessageId, ProposalId, SessionId, State};
 use crate::sms::money::{Amount, Money};
 use crate::sms::purpose::Purpose;
 
@@ -255,6 +255,36 @@ pub enum Status {
     State(State),
     /// Nothing was sent.
     DryRun(DryRun),
+    /// Nothing leaves before a person says yes.
+    Approval(Approval),
+}
+
+/// What is answered where a person has to say yes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Approval {
+    /// Nothing leaves before a person says yes.
+    ApprovalRequired,
+}
+
+/// What a person decides, or decided.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ApprovalView {
+    /// Its id: it decides nothing.
+    pub id: ProposalId,
+    /// Why a person is asked.
+    pub reasons: String,
+    /// Where a person decides.
+    pub decide: String,
+    /// Nobody can say yes after this.
+    pub expires_at: String,
+    /// approved, refused or expired; absent while nobody has decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<String>,
+    /// Why not, in the words of who said no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 /// The status of a quote.
@@ -272,7 +302,7 @@ pub struct SendAnswer {
     /// Id for get_status; absent in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<MessageId>,
-    /// sent: the provider took it. dry_run: nothing was sent.
+    /// sent: the provider took it. approval_required: a person decides. dry_run: nothing was sent.
     pub status: Status,
     /// Recipient in E.164.
     pub to: String,
@@ -304,6 +334,9 @@ pub struct SendAnswer {
     pub budget: BudgetLeft,
     /// Things to know.
     pub warnings: Vec<String>,
+    /// What a person decides, where one has to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalView>,
     /// In a dry run: the verdict and how to make the message cheaper.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quote: Option<Quote>,
@@ -407,6 +440,9 @@ pub struct BulkAnswer {
     pub duplicates: Vec<String>,
     /// What is left to spend.
     pub budget: BudgetLeft,
+    /// What a person decides, where one has to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalView>,
     /// Things to know.
     pub warnings: Vec<String>,
 }
@@ -420,6 +456,8 @@ pub enum BulkStatus {
     Done,
     /// Some are still to go.
     InProgress,
+    /// Nothing leaves before a person says yes.
+    ApprovalRequired,
     /// Nothing was sent.
     DryRun,
 }
@@ -546,6 +584,9 @@ pub struct StatusAnswer {
     /// Give it as `cursor` for the replies before these.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+    /// What a person decides about the message, or decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalView>,
     /// The bulk that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bulk: Option<BulkAnswer>,

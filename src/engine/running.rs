@@ -38,6 +38,8 @@ impl Rooms {
                 let (deliver, name) = (Arc::clone(deliver), carrier.name().to_owned());
                 life.spawn(async move { deliver.run_due(name).await });
             }
+            let deciding = Arc::clone(operate);
+            life.spawn(async move { deciding.run_proposals().await });
             let recovery = Arc::clone(recovery);
             life.spawn(async move { recovery.run().await });
             self.start_hearing();

@@ -9,11 +9,13 @@
 mod accept;
 mod accepting;
 mod account;
+mod approver;
 mod budget;
 mod clients;
 mod connection;
 mod copy;
 mod days;
+mod deciding;
 mod due;
 mod early;
 mod facts;
@@ -32,6 +34,7 @@ mod pause;
 mod peers;
 mod pending;
 mod place;
+mod proposal;
 mod prune;
 mod query;
 mod queue;
@@ -60,5 +63,6 @@ mod withdraw;
 mod writer;
 
 pub use copy::{Looked, Restored, look_at, restore};
+pub use deciding::{Deciders, deciders};
 pub use pause::PauseFile;
 pub use store::SqliteLedger;

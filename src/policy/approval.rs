@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::ask::Ask;
 use super::limits::Policy;
 use crate::error::{Error, ErrorKind, Result};
-use crate::setting::Span;
+use crate::setting::{Span, word};
 use crate::sms::destination::Destination;
-use crate::sms::facts::Facts;
+use crate::sms::facts::{Facts, Looks};
 use crate::sms::money::{Amount, Money};
 use crate::sms::purpose::Purpose;
 use crate::sms::schedule::Schedule;
@@ -44,6 +44,21 @@ pub struct Approval {
     /// Most money that is held for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub most_pending_spend: Option<Amount>,
+    /// Where one-time codes count. "remote": only where agents call over HTTP with a token, since whoever runs
+    /// as this user can read in the ledger what codes are made of. "accept": everywhere.
+    #[serde(deserialize_with = "word")]
+    pub totp: Totp,
+}
+
+/// Where one-time codes count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Totp {
+    /// Where agents are somebody else than the user that the server runs as.
+    #[default]
+    Remote,
+    /// Everywhere.
+    Accept,
 }
 
 impl Default for Approval {
@@ -59,14 +74,22 @@ impl Default for Approval {
             expires: Span::hours(24),
             most_pending: 1_000,
             most_pending_spend: None,
+            totp: Totp::Remote,
         }
     }
 }
 
 impl Approval {
+    /// Whether codes count where agents are somebody else than this user (`is_remote`), or may be this user.
+    pub fn takes_codes(&self, is_remote: bool) -> bool {
+        is_remote || self.totp == Totp::Accept
+    }
+
     /// Whether any call needs a person.
     pub fn has_rules(&self) -> bool {
-        let Self { above_price, above_recipients, first_contact, purposes, links, outside, everything, .. } = self;
+        let Self {
+            above_price, above_recipients, first_contact, purposes, links, outside, everything, ..
+        } = self;
         above_price.is_some()
             || above_recipients.is_some()
             || *first_contact
@@ -104,15 +127,6 @@ impl Approval {
             lately: self.above_price.is_some() || self.above_recipients.is_some(),
         }
     }
-}
-
-/// What of the ledger the rules ask for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Looks {
-    /// Whether this agent ever texted this person.
-    pub first_contact: bool,
-    /// What this agent sent within the last hour without a yes.
-    pub lately: bool,
 }
 
 impl Policy {
@@ -161,7 +175,8 @@ impl Policy {
             reasons.push(format!("these are {count} texts{}, more than {most}", with(lately.messages > 0)));
         }
         if rules.first_contact && facts.is_first_contact {
-            let who = if ask.whole.is_some_and(|whole| whole.messages > 1) { "somebody" } else { "this person" };
+            let who =
+                if ask.whole.is_some_and(|whole| whole.messages > 1) { "somebody" } else { "this person" };
             reasons.push(format!("{who} was never texted before"));
         }
         if rules.purposes.contains(&ask.purpose) {
@@ -259,7 +274,8 @@ mod tests {
     fn no_more_waits_for_a_person_than_may() {
         let to = Number::parse("+447400123456", None).unwrap();
         let ask = Ask { hold_micros: 50, ..Ask::to(&to, 0) };
-        let waiting = |messages: i64, micros: i64| Facts { pending: Sum { micros, messages }, ..Facts::default() };
+        let waiting =
+            |messages: i64, micros: i64| Facts { pending: Sum { micros, messages }, ..Facts::default() };
         let said = |facts: &Facts| {
             let limit = |r: &mut Approval| {
                 (r.everything, r.most_pending, r.most_pending_spend) = (true, 3, Some(Amount(200)));
@@ -267,7 +283,10 @@ mod tests {
             asked(limit, ask, facts).unwrap()
         };
         assert!(said(&waiting(2, 150)).contains("every text"));
-        assert!(said(&waiting(3, 0)).contains("TooManyPending") && said(&waiting(0, 151)).contains("TooManyPending"));
+        assert!(
+            said(&waiting(3, 0)).contains("TooManyPending")
+                && said(&waiting(0, 151)).contains("TooManyPending")
+        );
     }
 
     #[test]

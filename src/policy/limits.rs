@@ -32,7 +32,13 @@ pub struct Slice {
 impl Policy {
     /// A guard with these settings and this rate card (price of one segment).
     pub fn new(settings: Settings, rates: BTreeMap<Destination, Amount>) -> Self {
-        Self { settings, rates, timing: None, late: Scheduling::default().late, approval: Approval::default() }
+        Self {
+            settings,
+            rates,
+            timing: None,
+            late: Scheduling::default().late,
+            approval: Approval::default(),
+        }
     }
 
     /// The same, which asks this when what it does not refuse may leave.

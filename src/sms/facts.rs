@@ -166,6 +166,15 @@ impl Sum {
     }
 }
 
+/// What a decision asks of the ledger beside the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looks {
+    /// Whether this agent ever texted this person.
+    pub first_contact: bool,
+    /// What this agent sent within the last hour without a yes.
+    pub lately: bool,
+}
+
 /// What the ledger knows about one message that is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {

@@ -82,6 +82,17 @@ pub fn glance(name: &str) -> String {
     letters(name).replace("rn", "m").replace("vv", "w").chars().map(drawn).collect()
 }
 
+/// The letters of a text that a reader takes for Latin ones, and that are none: of another alphabet, or made to
+/// look so.
+pub fn disguised(text: &str) -> impl Iterator<Item = char> + '_ {
+    const LAST_LATIN: char = '\u{24f}';
+    let is_taken_for_latin = |c: &char| {
+        let drawn = letters(&c.to_string());
+        drawn.len() == 1 && drawn.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    text.chars().filter(|c| *c > LAST_LATIN && c.is_alphanumeric()).filter(is_taken_for_latin)
+}
+
 /// Digest of the [`skeleton`] of what is said: the same for one text in any spelling, with "Re:" before it, a
 /// counter or a sign behind it, or said twice in one. What is kept of a text where it must not be said twice.
 pub fn digest(text: &str) -> [u8; 16] {

@@ -35,9 +35,8 @@ fn is_domain(word: &str) -> bool {
     let host = host.rsplit('@').next().unwrap_or_default().trim_end_matches('.');
     let mut labels = host.split('.').rev();
     let Some(last) = labels.next() else { return false };
-    let is_label = |label: &str| {
-        !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
-    };
+    let is_label =
+        |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
     let is_top = last.chars().count() >= 2
         && (last.chars().all(char::is_alphabetic) || last.starts_with("xn--"))
         && last.chars().count() <= 63;

@@ -50,6 +50,19 @@ id!(
     "ses_"
 );
 
+id!(
+    /// What waits for a person: `apv_` and 160 random bits. Knowing it decides nothing.
+    ProposalId,
+    "apv_"
+);
+
+impl ProposalId {
+    /// Makes an id from 160 random bits.
+    pub fn new(random: [u8; 20]) -> Self {
+        Self(format!("{}{}", Self::PREFIX, hex(&random)))
+    }
+}
+
 impl MessageId {
     /// Makes an id from the time and 80 random bits.
     pub fn new(at_ms: i64, random: u128) -> Self {

@@ -28,12 +28,18 @@ impl Answers {
                     .to_owned(),
             );
         }
+        let approval = self.approval(batch.id.as_str()).await?;
+        let waits = batch.states.iter().any(|(state, _)| *state == State::Proposed);
         if batch.open() > 0 {
             warnings.extend(self.halt_warning(&caller.principal));
         }
         Ok(BulkAnswer {
             batch: Some(batch.id.clone()),
-            status: if batch.open() == 0 { BulkStatus::Done } else { BulkStatus::InProgress },
+            status: match batch.open() {
+                0 => BulkStatus::Done,
+                _ if waits => BulkStatus::ApprovalRequired,
+                _ => BulkStatus::InProgress,
+            },
             accepted: batch.accepted(),
             counts: batch.states.iter().map(|(state, count)| (state.to_string(), *count)).collect(),
             segments: batch.segments,
@@ -48,6 +54,7 @@ impl Answers {
             refused: batch.refused,
             duplicates: batch.duplicates,
             budget: BudgetLeft::of(&budgets, currency),
+            approval,
             warnings,
         })
     }

@@ -55,7 +55,10 @@ impl Read {
                 "Only a part of it went out, and was charged: do NOT send the whole text again.".to_owned(),
             );
         }
+        let target = record.batch.as_ref().map_or(id.as_str(), BatchId::as_str);
+        let approval = if record.was_asked { self.answers.approval(target).await? } else { None };
         Ok(StatusAnswer {
+            approval,
             message: Some(view(record)),
             history: history.into_iter().map(HistoryStep::from).collect(),
             segments: segments.into_iter().map(SegmentView::from).collect(),

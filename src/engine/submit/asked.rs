@@ -36,6 +36,8 @@ pub struct Asked {
     pub purpose: Purpose,
     /// When it is to leave.
     pub schedule: Schedule,
+    /// Whether its text has a link or a number to call, where that matters.
+    pub leads_somewhere: bool,
 }
 
 /// Names that many messages share.
@@ -68,6 +70,7 @@ impl Asked {
             realm: prepared.realm,
             purpose: prepared.draft.purpose,
             schedule: prepared.draft.schedule,
+            leads_somewhere: false,
         }
     }
 }
@@ -94,6 +97,7 @@ impl Submit {
             realm: way.realm(),
             purpose,
             schedule,
+            leads_somewhere: self.leads_somewhere(text),
             to,
         })
     }

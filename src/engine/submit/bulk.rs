@@ -310,6 +310,7 @@ impl Submit {
             }),
             all_or_none,
             preview: args.dry_run,
+            proposal: self.proposal()?,
             ..self.intent(payer.clone())
         };
         // Before the reservation: what is handed over at once is counted too.
@@ -318,7 +319,7 @@ impl Submit {
         let reservation = self.reserve_bulk(intent, &args, &messages).await;
         crash_point("after-bulk-reserve");
         match reservation {
-            Ok(Reservation::Taken { refused: later, doubts, waiting, budgets }) => {
+            Ok(Reservation::Taken { refused: later, doubts, waiting, asked, budgets }) => {
                 let mut doubts: Vec<String> = in_doubt(&doubts).into_iter().collect();
                 if let Some((_, verdict)) = waiting.first() {
                     let told = if args.dry_run { would_wait(verdict) } else { waits(verdict) };
@@ -327,7 +328,11 @@ impl Submit {
                     doubts.extend(self.needs_server(caller, realm).await.ok().flatten());
                 }
                 // What waits for its time or for a person is not waited for.
-                let leaving = messages.len() - later.len() - waiting.len();
+                let waits = if asked.is_some() { messages.len() - later.len() } else { waiting.len() };
+                let leaving = messages.len() - later.len() - waits;
+                if asked.is_some() {
+                    self.signals.to_tell();
+                }
                 let refused = refused.into_iter().chain(
                     later
                         .iter()
@@ -375,13 +380,15 @@ impl Submit {
         let now_ms = intent.now.as_millis();
         let whole = Whole::of(messages.iter().map(|message| message.hold_micros));
         let decide = move |index: usize, facts: &crate::sms::facts::Facts| {
-            let Asked { to, hold_micros, purpose, schedule, .. } = asked.get(index).ok_or_else(missing)?;
+            let Asked { to, hold_micros, purpose, schedule, leads_somewhere, .. } =
+                asked.get(index).ok_or_else(missing)?;
             let ask = Ask {
                 from: carriers.sender(to, call.from.as_deref()),
                 hold_micros: *hold_micros,
                 whole: Some(whole),
                 purpose: *purpose,
                 schedule: *schedule,
+                leads_somewhere: *leads_somewhere,
                 ..Ask::to(to, now_ms)
             };
             policy.decide(&ask, facts)
@@ -435,6 +442,7 @@ impl Submit {
             refused,
             duplicates,
             budget: BudgetLeft::of(budgets, currency),
+            approval: None,
             warnings: self.answers.warnings(taken.iter().map(|message| message.realm)),
         }
     }

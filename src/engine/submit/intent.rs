@@ -13,9 +13,11 @@ use crate::engine::carriers::route::Way;
 use crate::engine::prepared::Prepared;
 use crate::error::{Error, Result};
 use crate::halt::Halt;
+use crate::ledger::proposals::NewProposal;
 use crate::ledger::{Decide, Draft, Intent, Payer};
 use crate::policy::Ask;
-use crate::sms::message::Realm;
+use crate::sms::links::leads_somewhere;
+use crate::sms::message::{ProposalId, Realm};
 
 impl Submit {
     /// A refusal, unless an earlier call with this key was accepted (the operator changed the rules since):
@@ -58,8 +60,28 @@ impl Submit {
             duplicate_window_ms: settings.duplicate_window.as_millis(),
             per_second: settings.sends_per_second,
             keep_texts: self.keep_texts,
+            proposal: None,
+            looks: self.policy.approval().looks(),
             preview: false,
         }
+    }
+
+    /// Whether a text has a link or a number to call, where the operator's rules ask for that.
+    pub fn leads_somewhere(&self, text: &str) -> bool {
+        self.policy.approval().links && leads_somewhere(text)
+    }
+
+    /// What is recorded where a person is asked; nothing where nobody is, by the operator's rules.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) where the system has no random bits.
+    pub fn proposal(&self) -> Result<Option<NewProposal>> {
+        let rules = self.policy.approval();
+        if !rules.has_rules() {
+            return Ok(None);
+        }
+        let expires = self.life.now().plus_ms(rules.expires.as_millis());
+        Ok(Some(NewProposal { id: ProposalId::new(self.life.random()?), expires }))
     }
 
     /// The guard's decision over one message, as the ledger will ask for it.
@@ -71,6 +93,7 @@ impl Submit {
             prepared.draft.hold_micros,
         );
         let &Draft { purpose, schedule, .. } = &prepared.draft;
+        let leads_somewhere = self.leads_somewhere(&prepared.draft.text);
         Arc::new(move |_, facts| {
             let ask = Ask {
                 from: from.as_deref(),
@@ -79,6 +102,7 @@ impl Submit {
                 paced: true,
                 purpose,
                 schedule,
+                leads_somewhere,
                 ..Ask::to(&to, now.as_millis())
             };
             policy.decide(&ask, facts)

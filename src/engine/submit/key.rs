@@ -106,6 +106,12 @@ pub fn would_wait(verdict: &Verdict) -> Option<String> {
 /// What to know of a message that waits so.
 pub fn waits(verdict: &Verdict) -> Option<String> {
     let until = until(verdict)?;
+    if matches!(verdict, Verdict::Ask { .. }) {
+        return Some(format!(
+            "It waits {until}. It must NOT be sent again, in other words or in parts; get_status shows what \
+             was decided, and cancel_sms takes it back."
+        ));
+    }
     Some(format!(
         "It waits {until}. It is accepted, so do NOT send it again; get_status shows what becomes of it."
     ))

@@ -97,6 +97,7 @@ impl Submit {
         Ok(SendAnswer {
             id: None,
             status: Status::DryRun(DryRun::DryRun),
+            approval: None,
             to: to.e164().to_owned(),
             from: from.map(str::to_owned),
             segments: form.segments,
@@ -141,6 +142,7 @@ impl Submit {
             idempotency: key,
             drafts: vec![prepared.draft.clone()],
             preview: true,
+            proposal: self.proposal()?,
             ..self.intent(payer.clone())
         };
         let (earlier, verdict) =

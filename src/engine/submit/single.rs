@@ -11,7 +11,7 @@ use super::room::Submit;
 use crate::clock::Timestamp;
 use crate::engine::caller::Caller;
 use crate::engine::carriers::route::Way;
-use crate::engine::contract::{BudgetLeft, Price, SendAnswer, SendArgs, Status};
+use crate::engine::contract::{Approval, BudgetLeft, Price, SendAnswer, SendArgs, Status};
 use crate::engine::deliver::outcome::{not_possible, settlement_of};
 use crate::engine::halted::is_halt;
 use crate::engine::life::{crash_point, locked};
@@ -66,6 +66,7 @@ impl Submit {
             idempotency: key_of(&args, &prepared.to)?,
             drafts: vec![prepared.draft.clone()],
             all_or_none: true,
+            proposal: self.proposal()?,
             ..self.intent(payer)
         };
         let (created, decide) = (intent.now, self.decide_one(&prepared, args.allow_duplicate, intent.now));
@@ -75,13 +76,17 @@ impl Submit {
         let reservation = self.ledger.reserve(intent, decide).await;
         crash_point("after-reserve");
         let answer = match reservation {
-            Ok(Reservation::Taken { doubts, waiting, budgets, .. }) => {
+            Ok(Reservation::Taken { doubts, waiting, asked, budgets, .. }) => {
                 let answer = match waiting.first() {
                     Some((_, verdict)) => {
                         let mut answer = self.waits(&prepared, verdict, created, &budgets);
                         // It is accepted, whatever can be said of it.
                         let told = self.needs_server(caller, prepared.realm).await;
                         answer.warnings.extend(told.ok().flatten());
+                        if asked.is_some() {
+                            answer.approval = self.answers.approval(id.as_str()).await.ok().flatten();
+                            self.signals.to_tell();
+                        }
                         Ok(answer)
                     }
                     None => self.attempt_one(caller, &prepared, way, created).await,
@@ -114,13 +119,19 @@ impl Submit {
         budgets: &[Budget],
     ) -> SendAnswer {
         let draft = &prepared.draft;
-        let state = if matches!(verdict, Verdict::Ask { .. }) { State::Proposed } else { State::Scheduled };
+        let is_asked = matches!(verdict, Verdict::Ask { .. });
+        let state = if is_asked { State::Proposed } else { State::Scheduled };
         tracing::info!(message = %draft.id, %state, "waits");
         let mut warnings = self.warnings_for(prepared, &draft.provider);
         warnings.extend(waits(verdict));
         SendAnswer {
             id: Some(draft.id.clone()),
-            status: Status::State(state),
+            status: if is_asked {
+                Status::Approval(Approval::ApprovalRequired)
+            } else {
+                Status::State(state)
+            },
+            approval: None,
             to: draft.to.clone(),
             from: draft.from.clone(),
             segments: draft.segments,
@@ -205,6 +216,7 @@ impl Submit {
         Ok(SendAnswer {
             id: Some(draft.id.clone()),
             status: Status::State(settlement.state),
+            approval: None,
             to: draft.to.clone(),
             from: draft.from.clone(),
             segments: settlement.segments.unwrap_or(draft.segments),
@@ -241,11 +253,18 @@ impl Submit {
         let price = Price::of_record(&record);
         let Schedule { at_ms, by_ms } =
             if record.state.is_planned() { record.schedule } else { Schedule::default() };
+        let approval = if record.was_asked { self.answers.approval(id.as_str()).await? } else { None };
+        let status = if record.state == State::Proposed {
+            Status::Approval(Approval::ApprovalRequired)
+        } else {
+            Status::State(record.state)
+        };
         Ok(SendAnswer {
+            approval,
             scheduled_for: at_ms.map(|at_ms| Timestamp(at_ms).rfc3339()),
             deliver_by: by_ms.map(|by_ms| Timestamp(by_ms).rfc3339()),
             id: Some(record.id),
-            status: Status::State(record.state),
+            status,
             to: record.to,
             from: record.from,
             segments: record.segments,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, RefusedRecipient, Result};
-use crate::sms::facts::{Budget, Earlier, Facts, Limits};
+use crate::ledger::proposals::NewProposal;
+use crate::sms::facts::{Budget, Earlier, Facts, Limits, Looks};
 use crate::sms::message::{BatchId, MessageId, Realm, SessionId};
 use crate::sms::purpose::Purpose;
 use crate::sms::schedule::Schedule;
@@ -136,6 +137,10 @@ pub struct Intent {
     pub per_second: u32,
     /// Whether texts stay once they left; else each is erased as soon as it cannot be sent any more.
     pub keep_texts: bool,
+    /// What is recorded where a person is asked.
+    pub proposal: Option<NewProposal>,
+    /// What the decision asks for beside the rest.
+    pub looks: Looks,
     /// Only decide; write nothing.
     pub preview: bool,
 }
@@ -172,6 +177,8 @@ pub enum Reservation {
         /// Which of the others wait for their time or for a person, and leave by no word of who asked for
         /// them.
         waiting: Vec<(usize, Verdict)>,
+        /// Why a person is asked, where one is: then all of them wait for that.
+        asked: Option<String>,
         /// The budgets after it.
         budgets: Vec<Budget>,
     },

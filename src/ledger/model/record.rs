@@ -61,6 +61,8 @@ pub struct Record {
     pub is_parted: bool,
     /// What it is for.
     pub purpose: Purpose,
+    /// Whether a person was asked about it.
+    pub was_asked: bool,
     /// When it is or was to leave, and by when it expires; of what was to leave at once it has neither.
     pub schedule: Schedule,
 }

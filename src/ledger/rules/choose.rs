@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind};
 use crate::ledger::model::{Decide, Draft};
 use crate::sms::facts::{Budget, Earlier, Facts, Sum};
 use crate::sms::message::State;
+use crate::sms::schedule::Schedule;
 use crate::sms::verdict::Verdict;
 
 /// A draft that is taken.
@@ -63,6 +64,14 @@ impl Taken<'_> {
         self.verdict.is_now()
     }
 
+    /// Why a person is asked about it, where one is.
+    pub fn asks(&self) -> Option<&str> {
+        match &self.verdict {
+            Verdict::Ask { why, .. } => Some(why),
+            Verdict::Now | Verdict::Until { .. } | Verdict::At { .. } => None,
+        }
+    }
+
     /// The state that it enters, where what may leave now enters `now`; its time, and why it has one.
     pub fn enters(&self, now: State) -> (State, Option<Timestamp>, Option<&str>) {
         match &self.verdict {
@@ -86,9 +95,25 @@ pub struct Chosen<'a> {
     pub waiting: Vec<(usize, Verdict)>,
     /// What those taken hold.
     pub held: Held,
+    /// Why a person is asked, where one is. Then all of them wait for that.
+    pub asked: Option<String>,
 }
 
 impl Chosen<'_> {
+    /// Where a person is asked about one of them, or about one before them, all of them wait for that: a yes is
+    /// a yes to the whole call.
+    pub fn ask_together(&mut self, before: Option<&str>) {
+        let own = self.taken.iter().find_map(|taken| taken.asks().map(str::to_owned));
+        let Some(why) = before.map(str::to_owned).or(own) else { return };
+        for taken in &mut self.taken {
+            if !matches!(taken.verdict, Verdict::Ask { .. }) {
+                let schedule = Schedule { at_ms: taken.verdict.planned_ms(), by_ms: taken.verdict.by_ms() };
+                taken.verdict = Verdict::Ask { schedule, why: why.clone() };
+            }
+        }
+        self.asked = Some(why);
+    }
+
     /// Whether nothing is to be recorded.
     pub fn is_none(&self, all_or_none: bool) -> bool {
         self.taken.is_empty() || (all_or_none && !self.refused.is_empty())
@@ -210,7 +235,6 @@ mod tests {
     use super::*;
     use crate::sms::message::MessageId;
     use crate::sms::purpose::Purpose;
-    use crate::sms::schedule::Schedule;
 
     fn drafts(holds: &[i64]) -> Vec<Draft> {
         let draft = |(n, hold_micros): (u128, i64)| Draft {

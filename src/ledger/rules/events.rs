@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::Timestamp;
-use crate::ledger::model::{NewReply, Record};
-use crate::sms::message::{MessageId, State, hex};
+use crate::ledger::model::{Act, NewReply, Record};
+use crate::ledger::proposals::{Decided, Decision, Proposal};
+use crate::sms::message::{MessageId, ProposalId, State, hex};
 use crate::sms::money::Amount;
 
 /// An event.
@@ -114,6 +115,61 @@ pub fn of_settled(reply: &Unsettled, answers: Option<&MessageId>) -> Event {
     add(&mut data, "is_whole", (!reply.is_whole).then_some(false));
     add(&mut data, "in_reply_to", answers.map(MessageId::as_str));
     Event::new(format!("{event}_settled"), "message.replied", reply.at, &data)
+}
+
+/// That somebody became an approver who proves it by this (the kind, and the fingerprint of a key), or, without
+/// that, is one no more.
+pub fn of_approver(name: &str, proves: Option<&str>, act: &Act) -> Event {
+    let mut data = json!({ "name": name, "by": act.who });
+    add(&mut data, "proves", proves);
+    add(&mut data, "approved_by", act.approver.clone());
+    let change = if proves.is_some() { "added" } else { "removed" };
+    let digest = Sha256::digest(format!("approver\n{name}\n{}", act.at.as_millis()));
+    let id = hex(digest.get(..13).unwrap_or(&digest));
+    Event::new(format!("evt_{id}_{change}"), &format!("approver.{change}"), act.at, &data)
+}
+
+/// That a person is asked, or how it was decided. The texts are in no event: who decides looks at them where
+/// they are shown whole.
+pub fn of_proposal(proposal: &Proposal) -> Event {
+    let Proposal {
+        id,
+        principal,
+        target,
+        reasons,
+        created,
+        expires,
+        decision,
+        waiting,
+        held_micros,
+        currency,
+        ..
+    } = proposal;
+    let mut data = json!({
+        "id": id,
+        "principal": principal,
+        "about": target,
+        "reasons": reasons,
+        "expires": expires.rfc3339(),
+    });
+    add(&mut data, "sandbox", proposal.realm.is_sandbox().then_some(true));
+    let own = id.as_str().strip_prefix(ProposalId::PREFIX).unwrap_or(id.as_str());
+    let (name, at) = match decision {
+        None => {
+            add(&mut data, "messages", Some(*waiting));
+            add(&mut data, "price", Some(json!({ "amount": Amount(*held_micros), "currency": currency })));
+            ("requested", *created)
+        }
+        Some(Decision { decided: Decided::Expired, at, .. }) => ("expired", *at),
+        Some(Decision { decided, at, by, approver, why }) => {
+            add(&mut data, "decision", Some(decided.as_str()));
+            add(&mut data, "by", by.clone());
+            add(&mut data, "approver", approver.clone());
+            add(&mut data, "why", why.clone());
+            ("decided", *at)
+        }
+    };
+    Event::new(format!("evt_{own}_{name}"), &format!("approval.{name}"), at, &data)
 }
 
 fn reply_event(provider: &str, vendor_id: &str) -> String {

@@ -7,9 +7,10 @@ use rusqlite::{Connection, Statement, params};
 use super::job::JobResult;
 use super::opt_out::is_out;
 use super::pending::{MAY_BE_STOP, ending, is_pending};
+use super::proposal::{has_texted, lately, pending};
 use super::states::{IS_PLANNED, IS_TO, IS_UNKNOWN, NEVER_LEFT, sql};
 use crate::clock::Timestamp;
-use crate::ledger::{Draft, Intent, Record};
+use crate::ledger::{Draft, Intent, Payer, Record};
 use crate::sms::caller_id::same_phone;
 use crate::sms::facts::{Earlier, Facts};
 use crate::sms::fold;
@@ -116,7 +117,22 @@ pub(super) fn look_up(db: &Connection, intent: &Intent, draft: &Draft, facts: &m
         (facts.is_opted_out, facts.is_stop_pending, facts.same_in_doubt, facts.other_in_doubt) =
             (false, false, None, None);
     }
+    if intent.looks.first_contact {
+        let Payer { principal, realm, .. } = &intent.payer;
+        facts.is_first_contact = !has_texted(db, principal, *realm, &draft.to)?;
+    }
     recipient_facts(db, intent, draft, facts)
+}
+
+/// What is known about the principal of an intent, as far as its decision asks for that.
+pub(super) fn of_principal(db: &Connection, intent: &Intent, facts: &mut Facts) -> JobResult<()> {
+    if intent.looks.lately {
+        facts.lately = lately(db, intent)?;
+    }
+    if intent.proposal.is_some() {
+        facts.pending = pending(db, intent)?;
+    }
+    Ok(())
 }
 
 /// How many messages left to the recipient of this one, or are on their way, within the last hour and the

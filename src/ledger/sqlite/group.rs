@@ -141,7 +141,7 @@ mod tests {
     use crate::ledger::{
         BaseSession, BatchDraft, Decide, Draft, Intent, Pacing, Payer, Report, Reservation, Settlement,
     };
-    use crate::sms::facts::{Budget, Facts, Limits, Scope};
+    use crate::sms::facts::{Budget, Facts, Limits, Looks, Scope};
     use crate::sms::message::{BatchId, MessageId, Realm, State};
     use crate::sms::purpose::Purpose;
     use crate::sms::schedule::Schedule;
@@ -205,6 +205,8 @@ mod tests {
             duplicate_window_ms: 0,
             per_second: 1_000_000,
             keep_texts: true,
+            proposal: None,
+            looks: Looks::default(),
             preview: false,
         }
     }

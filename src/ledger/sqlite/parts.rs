@@ -19,6 +19,7 @@ use super::days::Path;
 use super::group::Group;
 use super::job::{Business, JobResult, Kind, business, contradiction, unavailable};
 use super::mark::{Key, Mark};
+use super::proposal::{ask_all, propose};
 use super::rehearsal::rehearse;
 use super::reserve::{Lines, earlier_intent, insert, key_is_free, report};
 use super::session::{Bases, Sessions, preview_budgets, sessions};
@@ -71,6 +72,8 @@ struct Decided {
     reported: Vec<RefusedRecipient>,
     doubts: Vec<(usize, Earlier)>,
     waiting: Vec<(usize, Verdict)>,
+    /// Why a person is asked, where one is.
+    asked: Option<String>,
     budgets: Vec<Budget>,
 }
 
@@ -82,6 +85,7 @@ impl Decided {
         self.reported.extend(part.reported);
         self.doubts.extend(part.doubts.into_iter().map(|(index, earlier)| (first + index, earlier)));
         self.waiting.extend(part.waiting.into_iter().map(|(index, verdict)| (first + index, verdict)));
+        self.asked = self.asked.take().or(part.asked);
         self.budgets = part.budgets;
     }
 
@@ -110,6 +114,8 @@ struct Part {
     is_held: bool,
     /// Which of those before it were refused, for the bulk's row.
     reported: Vec<RefusedRecipient>,
+    /// Why a person is asked about one of those before it, where one is.
+    asked: Option<String>,
 }
 
 impl Part {
@@ -129,6 +135,7 @@ impl Part {
             before: so_far.held.clone(),
             is_held: false,
             reported: Vec::new(),
+            asked: so_far.asked.clone(),
         })
     }
 }
@@ -208,11 +215,11 @@ impl SqliteLedger {
             }
             first = end;
         }
-        let Decided { held, refused, doubts, waiting, budgets, .. } = so_far;
+        let Decided { held, refused, doubts, waiting, asked, budgets, .. } = so_far;
         if held.all.messages == 0 {
             Ok(Reservation::Refused { refused, budgets })
         } else {
-            Ok(Reservation::Taken { refused, doubts, waiting, budgets })
+            Ok(Reservation::Taken { refused, doubts, waiting, asked, budgets })
         }
     }
 
@@ -320,7 +327,8 @@ fn decided<'a>(
         budgets.into_iter().map(without).collect()
     };
     let budgets = before_all(rows.budgets(), &today);
-    let facts = Facts { budgets, peers: Arc::clone(peers), ..Facts::default() };
+    let mut facts = Facts { budgets, peers: Arc::clone(peers), ..Facts::default() };
+    facts::of_principal(db, intent, &mut facts)?;
     let (first, decide) = (part.first, Arc::clone(&part.decide));
     let decide: Decide = Arc::new(move |index, facts| decide(first + index, facts));
     let look_up = |draft: &Draft, facts: &mut Facts| facts::look_up(db, intent, draft, facts);
@@ -329,7 +337,8 @@ fn decided<'a>(
         Ok(before_all(budgets, day))
     };
     let day = Today { day: &today, before: part.before.clone() };
-    let chosen = business!(choose(&part.drafts, day, facts, &decide, look_up, on_day)?);
+    let mut chosen = business!(choose(&part.drafts, day, facts, &decide, look_up, on_day)?);
+    chosen.ask_together(part.asked.as_deref());
     let budgets = rows.budgets();
     Ok(Ok((found, rows, Chose { chosen, part, budgets })))
 }
@@ -343,13 +352,14 @@ struct Chose<'a> {
 
 impl Chose<'_> {
     fn told(self) -> Decided {
-        let Self { chosen: Chosen { refused, doubts, waiting, held, .. }, part, budgets } = self;
+        let Self { chosen: Chosen { refused, doubts, waiting, held, asked, .. }, part, budgets } = self;
         Decided {
             held,
             reported: report(&part.drafts, &refused).collect(),
             refused,
             doubts,
             waiting,
+            asked,
             budgets,
         }
     }
@@ -390,6 +400,10 @@ fn write(
         if part.is_last {
             let refused =
                 part.reported.iter().cloned().chain(report(&part.drafts, &chose.chosen.refused)).collect();
+            if let Some(why) = &chose.chosen.asked {
+                ask_all(db, batch, intent.now, why)?;
+                propose(db, intent, (None, Some(batch)), why)?;
+            }
             end(db, batch, intent, refused)?;
         }
         Ok(())

@@ -9,6 +9,7 @@ use super::facts;
 use super::group::Group;
 use super::job::{Business, JobResult, business};
 use super::mark::{Key, Mark};
+use super::proposal::propose;
 use super::rehearsal::rehearse;
 use super::row::target_from;
 use super::sealed;
@@ -93,14 +94,17 @@ pub(super) fn reserve(
     let mut pace = group.pace(intent.payer.realm, intent.now, intent.per_second, peers)?;
     business!(pace.check_clock());
     let budgets = rows.budgets();
-    let facts = Facts { budgets, rate_wait_ms: pace.wait_ms(), peers: Arc::clone(peers), ..Facts::default() };
+    let mut facts =
+        Facts { budgets, rate_wait_ms: pace.wait_ms(), peers: Arc::clone(peers), ..Facts::default() };
+    facts::of_principal(db, intent, &mut facts)?;
     let look_up = |draft: &Draft, facts: &mut Facts| facts::look_up(db, intent, draft, facts);
     let day = rows.day().to_owned();
     let on_day = |day: &str| rows.on(day, (&intent.payer, peers), |parts| group.look(parts));
     let today = Today { day: &day, before: Held::default() };
-    let chosen = business!(choose(&intent.drafts, today, facts, decide, look_up, on_day)?);
+    let mut chosen = business!(choose(&intent.drafts, today, facts, decide, look_up, on_day)?);
+    chosen.ask_together(None);
     let is_none = chosen.is_none(intent.all_or_none);
-    let Chosen { taken, refused, doubts, waiting, .. } = chosen;
+    let Chosen { taken, refused, doubts, waiting, asked, .. } = chosen;
     if is_none {
         return Ok(Ok(Reservation::Refused { refused, budgets: rows.budgets() }));
     }
@@ -113,7 +117,7 @@ pub(super) fn reserve(
             take(group, owner, intent, (&taken, &refused), (&mut rows, &mut pace))
         };
         rehearse(db, || Group::over(db, rehearsed))?;
-        return Ok(Ok(Reservation::Taken { refused, doubts, waiting, budgets }));
+        return Ok(Ok(Reservation::Taken { refused, doubts, waiting, asked, budgets }));
     }
     take(group, owner, intent, (&taken, &refused), (&mut rows, &mut pace))?;
     if intent.payer.realm == Realm::Live {
@@ -121,7 +125,7 @@ pub(super) fn reserve(
         rows.cover(mark, each_micros);
         key.into_iter().for_each(|key| mark.use_key(key));
     }
-    Ok(Ok(Reservation::Taken { refused, doubts, waiting, budgets: rows.budgets() }))
+    Ok(Ok(Reservation::Taken { refused, doubts, waiting, asked, budgets: rows.budgets() }))
 }
 
 /// Holds the money of what was decided on, counts it, and writes it. From here on nothing is refused: what
@@ -215,7 +219,14 @@ fn write(
             now
         ])?;
     }
-    insert(db, owner, intent, taken, &Lines { batch, state, budgets })
+    insert(db, owner, intent, taken, &Lines { batch, state, budgets })?;
+    match taken.iter().find_map(Taken::asks) {
+        Some(why) => {
+            let message = taken.first().map(|taken| &taken.draft.id).filter(|_| batch.is_none());
+            propose(db, intent, (message, batch), why)
+        }
+        None => Ok(()),
+    }
 }
 
 /// What the messages of an intent have in common.
@@ -242,9 +253,9 @@ pub(super) fn insert(
         "INSERT INTO message (id, principal, batch, recipient, sender, text, keep_text, digest, encoding, \
          segments, state, provider, created_ms, changed_ms,
                               held_micros, currency, budgets, owner, history, forward, request, sandbox, \
-         price_assumed, folded, due_ms, purpose, deliver_by_ms)
+         price_assumed, folded, due_ms, purpose, deliver_by_ms, asked_micros)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
-         ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
+         ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
     )?;
     let request = batch.filter(|_| intent.is_campaign).map(i64::wrapping_neg);
     let key = if !intent.keep_texts && taken.iter().any(|taken| taken.enters(state).0.waits()) {
@@ -289,7 +300,8 @@ pub(super) fn insert(
             draft.folded,
             due.map(Timestamp::as_millis),
             draft.purpose.number(),
-            taken.verdict.by_ms()
+            taken.verdict.by_ms(),
+            taken.asks().map(|_| draft.hold_micros)
         ])?;
     }
     Ok(())

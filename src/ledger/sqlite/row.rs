@@ -15,7 +15,7 @@ pub(super) const COLUMNS: &str = concat!(
     ", encoding, segments, state, provider, vendor_id, created_ms, changed_ms, held_micros, price_micros, \
      currency, code, why, digest,
      (SELECT count(*) FROM reply r WHERE r.message = message.seq), parted, sandbox, price_assumed, principal,
-     purpose, due_ms, deliver_by_ms"
+     purpose, due_ms, deliver_by_ms, asked_micros IS NOT NULL"
 );
 
 pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
@@ -46,6 +46,7 @@ pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
         is_assumed: row.get(22)?,
         principal: row.get(23)?,
         purpose: Purpose::from_number(row.get(24)?),
+        was_asked: row.get(27)?,
         schedule: Schedule { at_ms: row.get(25)?, by_ms: row.get(26)? },
     })
 }

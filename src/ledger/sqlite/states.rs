@@ -66,6 +66,7 @@ impl fmt::Display for Found {
 }
 
 /// One state. What follows `SET` reads the same.
+pub(super) const IS_PROPOSED: Condition = Condition::new(|state| matches!(state, State::Proposed));
 pub(super) const IS_SCHEDULED: Condition = Condition::new(|state| matches!(state, State::Scheduled));
 pub(super) const IS_QUEUED: Condition = Condition::new(|state| matches!(state, State::Queued));
 pub(super) const IS_ATTEMPTING: Condition = Condition::new(|state| matches!(state, State::Attempting));
@@ -112,7 +113,8 @@ mod tests {
     fn each_condition_is_true_of_the_states_that_say_so_of_themselves() {
         let db = Connection::open_in_memory().unwrap();
         type Is = fn(State) -> bool;
-        let all: [(Condition, Is); 18] = [
+        let all: [(Condition, Is); 19] = [
+            (IS_PROPOSED, |state| state == State::Proposed),
             (IS_SCHEDULED, |state| state == State::Scheduled),
             (IS_QUEUED, |state| state == State::Queued),
             (IS_ATTEMPTING, |state| state == State::Attempting),

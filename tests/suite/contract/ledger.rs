@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use sms_mcp::clock::Timestamp;
 use sms_mcp::error::{Error, ErrorKind};
 use sms_mcp::ledger::facets::*;
+use sms_mcp::ledger::proposals::NewProposal;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::ledger::{
     BaseSession, BatchDraft, Claim, Decide, Draft, Filter, Idempotency, Intent, Ledger, NewHandle, Pacing,
     Payer, ReplyPage, Report, Reservation, Settlement, Target,
 };
 use sms_mcp::sms::facts::{Budget, Limits, Scope};
-use sms_mcp::sms::message::{BatchId, MessageId, Realm, SessionId, State};
+use sms_mcp::sms::message::{BatchId, MessageId, ProposalId, Realm, SessionId, State};
 use sms_mcp::sms::verdict::Verdict;
 
 pub(super) const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -121,7 +123,19 @@ pub(super) fn intent(drafts: Vec<Draft>) -> Intent {
         duplicate_window_ms: 600_000,
         per_second: 1_000,
         keep_texts: true,
+        proposal: Some(new_proposal()),
+        looks: sms_mcp::sms::facts::Looks::default(),
         preview: false,
+    }
+}
+
+/// A proposal of an id that no other one has.
+fn new_proposal() -> NewProposal {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    NewProposal {
+        id: ProposalId::from_text(format!("{}{number}", ProposalId::PREFIX)),
+        expires: NOW.plus_ms(24 * 3_600_000),
     }
 }
 

@@ -80,17 +80,17 @@ async fn what_leaves_later_or_waits_for_a_person_holds_its_money_and_is_nobodys_
         let store = place.open();
         assert_eq!(reserved(&*store, intent(vec![draft(1)]), at(HOUR_MS)).await, [(0, at(HOUR_MS))]);
         assert_eq!(reserved(&*store, intent(vec![draft(2)]), ask()).await, [(0, ask())]);
-        let some: Decide = Arc::new(|index, _| Ok([Verdict::Now, at(HOUR_MS), ask()][index].clone()));
+        let some: Decide = Arc::new(|index, _| Ok([Verdict::Now, at(HOUR_MS), at(HOUR_MS)][index].clone()));
         let Reservation::Taken { waiting, .. } = store.reserve(queued(3, 3), some).await.unwrap() else {
             panic!("refused")
         };
-        assert_eq!(waiting, [(1, at(HOUR_MS)), (2, ask())]);
+        assert_eq!(waiting, [(1, at(HOUR_MS)), (2, at(HOUR_MS))]);
         let states = [
             (1, State::Scheduled),
             (2, State::Proposed),
             (3, State::Queued),
             (4, State::Scheduled),
-            (5, State::Proposed),
+            (5, State::Scheduled),
         ];
         for (n, state) in states {
             assert_eq!(state_of(&*store, &draft(n).id).await, state, "{n}");

@@ -5,9 +5,11 @@
 //! runs those of one.
 
 mod ledger;
+mod ledger_approvers;
 mod ledger_assumed;
 mod ledger_bulk;
 mod ledger_long_reply;
+mod ledger_proposals;
 mod ledger_prune;
 mod ledger_queue;
 mod ledger_realms;
