@@ -79,7 +79,8 @@ impl Clock for TestClock {
 #[derive(Default)]
 struct Scripted {
     script: Mutex<Vec<Outcome>>,
-    sent: Mutex<Vec<String>>,
+    /// To whom, and what.
+    sent: Mutex<Vec<(String, String)>>,
     stalls: bool,
 }
 
@@ -98,7 +99,7 @@ impl Provider for Scripted {
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {
-        self.sent.lock().unwrap().push(submission.text.clone());
+        self.sent.lock().unwrap().push((submission.to.e164().to_owned(), submission.text.clone()));
         if self.stalls {
             std::future::pending::<()>().await;
         }
@@ -144,6 +145,14 @@ pub fn bench_timed(
     timing: impl FnOnce(&Arc<TestClock>) -> Timing,
 ) -> Bench {
     bench_by(Scripted::default(), change, |policy, clock| policy.timed(timing(clock)))
+}
+
+/// One whose policy has a person asked by these rules.
+pub fn bench_asking(
+    change: impl FnOnce(&mut sms_mcp::policy::Settings),
+    rules: sms_mcp::policy::Approval,
+) -> Bench {
+    bench_by(Scripted::default(), change, |policy, _| policy.asking(rules))
 }
 
 fn bench_by(
@@ -200,6 +209,10 @@ impl Bench {
             .unwrap();
     }
 
+    pub fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub fn later(&self, ms: i64) {
         self.clock.now.fetch_add(ms, Ordering::SeqCst);
     }
@@ -225,6 +238,30 @@ impl Bench {
             stop_words: Default::default(),
             forward: None,
         })
+    }
+
+    /// The server started again on the same ledger, with these rules of when a person is asked.
+    pub fn restarted_asking(&self, rules: sms_mcp::policy::Approval) -> Engine {
+        let policy = self.engine.guard().clone().asking(rules);
+        Engine::new(Parts {
+            halts: Arc::default(),
+            ledger: Arc::new(
+                SqliteLedger::open(&self._folder.path().join("ledger.db"), Timestamp(NOON), [3; 8]).unwrap(),
+            ),
+            carriers: Carriers::one(Arc::<Scripted>::clone(&self.provider)),
+            policy,
+            clock: Arc::<TestClock>::clone(&self.clock) as SharedClock,
+            settings: sms_mcp::engine::Settings::default(),
+            keep_texts: true,
+            default_region: None,
+            stop_words: Default::default(),
+            forward: None,
+        })
+    }
+
+    /// What the provider was handed: the number and the text of each.
+    pub fn handed(&self) -> Vec<(String, String)> {
+        self.provider.sent.lock().unwrap().clone()
     }
 
     pub fn tries(&self) -> usize {
