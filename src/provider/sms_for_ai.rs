@@ -119,6 +119,11 @@ impl Dialect for Refusals {
 
     fn verdict(&self, answer: &Answer, _: Timestamp) -> Option<Outcome> {
         if answer.status != 422 {
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        let Shown { id, status, .. } = Shown::read(&answer.json().ok()?);
+        wording::id_of_taken(id, status.as_deref())
+    }
+
             return None;
         }
         let body: Value = answer.json().ok()?;

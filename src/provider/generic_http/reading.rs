@@ -57,6 +57,22 @@ impl Dialect for Words {
     }
 }
 
+
+    /// Where an id stands is looked at entry by entry: see [`Reading`].
+    fn taken_id(&self, _: &Answer) -> Option<String> {
+        None
+    }
+}
+
+/// The message that an answer is about.
+#[derive(Clone, Copy)]
+pub struct Ours<'a> {
+    /// Our reference.
+    pub id: &'a str,
+    /// The recipient.
+    pub to: &'a Number,
+    /// How the gateway writes numbers.
+    pub numbers: &'a Numbers,
 /// What an answer to a send means.
 #[derive(Clone, Debug)]
 pub struct Reading {
@@ -230,6 +246,12 @@ impl Reading {
         }
         let id = self.id.as_ref().map(|at| at.find_id(seen));
         let unclear = |why: String| match id.clone().flatten() {
+        let id = self.id.as_ref().map(|at| at.find_id(seen));
+        let is_refusal = (400..=499).contains(&answer.status);
+        if is_refusal && let Some(Some(vendor_id)) = id {
+            let why = why() + "; the answer contradicts itself: a refusal, and an id beside it";
+            return Outcome::Unclear { vendor_id, why };
+        }
             Some(vendor_id) => Outcome::Unclear { vendor_id, why },
             None => Outcome::Unknown { why },
         };

@@ -44,6 +44,14 @@ impl Dialect for Refusals {
         let words: Vec<&str> = names.into_iter().filter_map(|name| place.get(name)?.as_str()).collect();
         (!words.is_empty()).then(|| words.join(": "))
     }
+
+    /// A verdict has the message's id also where it refuses it.
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        let body: Value = answer.json().ok()?;
+        let is_open =
+            |shown: &Shown<'_>| !matches!(shown.standing(), Some(Standing::Refused | Standing::Failed(_)));
+        Shown::all(&body, "messages")?.into_iter().filter(is_open).find_map(|shown| shown.id())
+    }
 }
 
 /// A whole number of the vendor's.

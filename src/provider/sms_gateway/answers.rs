@@ -34,6 +34,12 @@ impl Dialect for Refusals {
         body.get("message").and_then(Value::as_str).map(str::to_owned)
     }
 
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        let body: Value = answer.json().ok()?;
+        let shown = Shown(&body);
+        wording::id_of_taken(shown.id(), shown.word())
+    }
+
     fn verdict(&self, answer: &Answer, _: Timestamp) -> Option<Outcome> {
         // It is there, and was looked for where that is possible.
         let why = "HTTP 409: a message of this id was there already".to_owned();

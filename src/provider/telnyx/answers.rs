@@ -51,6 +51,12 @@ impl Dialect for Refusals {
         why(code.as_deref(), title.as_deref()).0
     }
 
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        let body: Value = answer.json().ok()?;
+        let shown = Shown(body.get("data")?);
+        wording::id_of_taken(shown.id(), shown.status())
+    }
+
     fn verdict(&self, answer: &Answer, now: Timestamp) -> Option<Outcome> {
         // Nobody knows how much of it had arrived, whatever else the answer says.
         if answer.status == 408 {

@@ -64,6 +64,11 @@ impl Dialect for Refusals {
     }
 
     fn verdict(&self, answer: &Answer, now: Timestamp) -> Option<Outcome> {
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        let Shown { id, status, .. } = Shown::read(&answer.json().ok()?);
+        wording::id_of_taken(id, status.as_deref())
+    }
+
         // Nobody knows how much of it had arrived, whatever else the answer says.
         if answer.status == 408 {
             return None;

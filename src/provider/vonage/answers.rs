@@ -62,6 +62,14 @@ impl Dialect for Refusals {
         Place::Message.why(code_of(&body).as_deref(), words_of(&body).as_deref()).0
     }
 
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        let body: Value = answer.json().ok()?;
+        let entries = body.get("messages").and_then(Value::as_array).into_iter().flatten();
+        let of_segments = entries.filter_map(|entry| entry.get("message-id"));
+        let mut ids = body.get("message_uuid").into_iter().chain(of_segments).filter_map(json::text);
+        ids.find(|id| !id.trim().is_empty())
+    }
+
     fn verdict(&self, answer: &Answer, now: Timestamp) -> Option<Outcome> {
         // Nobody knows how much of it had arrived, and a throttled one was not looked at, whatever else the
         // answer says.

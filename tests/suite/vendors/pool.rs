@@ -27,6 +27,10 @@ impl Dialect for Silent {
     }
 }
 
+    fn taken_id(&self, _: &Answer) -> Option<String> {
+        None
+    }
+
 /// Reads one request; its `n`, or nothing where the client closed.
 fn read_request(stream: &mut TcpStream) -> Option<String> {
     let mut seen = Vec::new();
@@ -225,12 +229,6 @@ async fn a_request_that_waits_for_a_connection_does_not_begin_once_it_is_stopped
     });
     let halts = Arc::new(Halts::default());
     let submission = Submission {
-        id: MessageId::new(1, 1),
-        to: Number::parse("+12025550123", None).unwrap(),
-        from: None,
-        text: "a".to_owned(),
-        segments: 1,
-        ceiling: None,
         brake: Brake::new(&halts, "somebody"),
     };
     let client = Arc::new(client);
