@@ -1,8 +1,8 @@
 //! Which words of the vendor are in what a provider answers: the one list of them, so that none is kept or
 //! shown unlooked at.
 //!
-//! Not among them: ids, which are held to a form of their own, and what people wrote, which is kept as it was
-//! written.
+//! Beside them the vendor's ids, which are held to a form of their own and quote nothing. Not among them: what
+//! people wrote, which is kept as it was written.
 
 use serde_json::Value;
 
@@ -14,6 +14,11 @@ use crate::error::Error;
 pub trait Worded {
     /// Shows each text in it that may be the vendor's words, to be changed.
     fn words(&mut self, look: &mut dyn FnMut(&mut String));
+
+    /// Shows each id of the vendor's in it, to be changed; what becomes empty is none.
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        let _ = look;
+    }
 }
 
 impl Worded for Outcome {
@@ -29,6 +34,17 @@ impl Worded for Outcome {
             Self::Segments(segments) => segments.words(look),
         }
     }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        match self {
+            Self::Accepted { vendor_id, .. } | Self::Failed { vendor_id, .. } => {
+                vendor_id.iter_mut().for_each(look);
+            }
+            Self::Unclear { vendor_id, .. } => look(vendor_id),
+            Self::Segments(segments) => segments.ids(look),
+            Self::Rejected { .. } | Self::NotSent { .. } | Self::NotNow { .. } | Self::Unknown { .. } => {}
+        }
+    }
 }
 
 impl Worded for SegmentOutcome {
@@ -41,11 +57,21 @@ impl Worded for SegmentOutcome {
             | Self::Unknown { why } => look(why),
         }
     }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        if let Self::Accepted { vendor_id, .. } = self {
+            look(vendor_id);
+        }
+    }
 }
 
 impl Worded for Receipt {
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
         self.why.iter_mut().for_each(look);
+    }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        look(&mut self.vendor_id);
     }
 }
 
@@ -84,12 +110,20 @@ impl Worded for Finding {
 
 impl Worded for Error {
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        look(&mut self.vendor_id);
+    }
         self.texts().for_each(look);
     }
 }
 
 /// The answer to an action of the operator's, which may show anything.
 impl Worded for Value {
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        self.messages.ids(look);
+    }
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
         match self {
             Self::String(text) => look(text),
@@ -141,3 +175,17 @@ impl<T: Worded, E: Worded> Worded for Result<T, E> {
         }
     }
 }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        self.iter_mut().for_each(|one| one.ids(look));
+    }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        self.iter_mut().for_each(|one| one.ids(look));
+    }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        if let Ok(answer) = self {
+            answer.ids(look);
+        }
+    }
