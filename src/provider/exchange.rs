@@ -445,13 +445,13 @@ pub enum NotBelieved {
 
 impl NotBelieved {
     /// Says that part of a request was like this, and that the rest of it was taken.
-    pub fn note_part(&self) {
+    pub fn note_part(&self, provider: &str) {
         let why = match self {
             Self::Malformed(words) | Self::NotNow(words) => words.as_str(),
             Self::Signature => "nobody proved it",
             Self::NotExpected => "it is not expected",
         };
-        tracing::warn!(why, "part of a webhook does not parse as documented; the rest was taken");
+        tracing::warn!(provider, why, "part of a webhook does not parse as documented; the rest was taken");
     }
 }
 

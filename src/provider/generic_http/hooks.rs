@@ -104,6 +104,7 @@ struct Replies {
 pub struct Hooks {
     proof: Proof,
     receipts: Option<Receipts>,
+    provider: String,
     replies: Option<Replies>,
     numbers: Numbers,
     status: u16,
@@ -175,6 +176,7 @@ impl Hooks {
         Ok(Some(Self {
             proof,
             receipts: receipts.map(|receipts| receipts_of(receipts, around)).transpose()?,
+            provider: config.name.clone(),
             replies: replies.map(replies_of).transpose()?,
             numbers: around.numbers.clone(),
             status,
@@ -283,7 +285,7 @@ impl Hooks {
         match wrong {
             Some(why) if events.is_empty() => Err(why),
             Some(why) => {
-                why.note_part();
+                why.note_part(&self.provider);
                 Ok(())
             }
             None => Ok(()),

@@ -47,6 +47,8 @@ impl Proof {
 
 /// What the requests are checked with.
 pub struct Hooks {
+    /// The provider's name.
+    pub provider: String,
     /// What a subscription of the account proves itself by: any of these.
     pub proofs: Vec<Proof>,
 }
@@ -75,7 +77,7 @@ impl Hooks {
         match wrong {
             Some(why) if events.is_empty() => Err(why),
             Some(why) => {
-                why.note_part();
+                why.note_part(&self.provider);
                 Ok(events)
             }
             None => Ok(events),
