@@ -214,7 +214,6 @@ impl Provider for Aws {
             );
             return Err(Error::new(ErrorKind::SenderNotAllowed, why));
         }
-        Ok(Form::of(text))
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {

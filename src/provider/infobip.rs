@@ -31,7 +31,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{
     Action, Arguments, Delivery, Enquiry, Event, Finding, NotBelieved, Receipt, Sought, VendorMessage,
 };
-use crate::provider::rest::Request;
 use crate::provider::rest::amount::{self, Rounding};
 use crate::provider::settings::Setup;
 use crate::provider::{Balance, Build, Capabilities, Form, Outcome, Provider, Reference, Submission};
@@ -88,7 +87,6 @@ impl Provider for Infobip {
             );
             return Err(Error::new(ErrorKind::MessageTooLong, why));
         }
-        let refused = |why: String| Err(Error::new(ErrorKind::SenderNotAllowed, why));
         let from = self.sender(from);
         if !settings::is_sender(from) {
             return refused(format!(

@@ -82,7 +82,6 @@ impl Provider for Sinch {
     }
 
     fn form(&self, _: &Number, from: Option<&str>, text: &str) -> Result<Form> {
-        let refused = |why: String| Err(Error::new(ErrorKind::SenderNotAllowed, why));
         let from = self.sender(from);
         if !settings::is_sender(from) {
             return refused(format!(

@@ -117,8 +117,6 @@ impl Dialect for Refusals {
         said.map(str::to_owned)
     }
 
-    fn verdict(&self, answer: &Answer, _: Timestamp) -> Option<Outcome> {
-        if answer.status != 422 {
     fn taken_id(&self, answer: &Answer) -> Option<String> {
         let Shown { id, status, .. } = Shown::read(&answer.json().ok()?);
         wording::id_of_taken(id, status.as_deref())
@@ -126,6 +124,8 @@ impl Dialect for Refusals {
 
             return None;
         }
+    fn verdict(&self, answer: &Answer, _: Timestamp) -> Option<Outcome> {
+        if answer.status != 422 {
         let body: Value = answer.json().ok()?;
         let wrong = |field: &str| body.pointer(&format!("/errors/{field}")).is_some();
         let code = if wrong("to") {
@@ -313,7 +313,10 @@ impl Provider for SmsForAi {
             Ok(body) => body,
             Err(why) => return unreadable(&answer, &why),
         };
-        let Shown { id, price, .. } = Shown::read(&body);
+        let Shown { id, price, to, .. } = Shown::read(&body);
+        if to.is_some_and(|to| digits::is_another(&to, &submission.to)) {
+            return unreadable(&answer, "the answer is about a text to another recipient");
+        }
         self.wording.said(&levels(&body), id.is_some()).outcome(&answer, id, None, price)
     }
 

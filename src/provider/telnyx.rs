@@ -118,7 +118,8 @@ impl Provider for Telnyx {
             ));
         }
         if sender::is_name(from) && self.config.messaging_profile.is_none() {
-            return refused("Telnyx sends from a name by a messaging profile alone; none is set".to_owned());
+            let why = "Telnyx sends from a name by a messaging profile alone; none is set";
+            return Err(Error::new(ErrorKind::SenderNotAllowed, why));
         }
         Ok(Form::of(text))
     }
@@ -138,6 +139,10 @@ impl Provider for Telnyx {
         let answer = match self.client.submit(&request).await {
             Ok(answer) => answer,
             Err(outcome) => return outcome,
+        let to = recipient.get("phone_number").and_then(Value::as_str);
+        if to.is_some_and(|to| digits::is_another(to, &submission.to)) {
+            return unreadable(&answer, "the answer is about a text to another recipient");
+        }
         };
         let body = match answer.json::<Value>() {
             Ok(body) => body,

@@ -185,6 +185,9 @@ impl Provider for Twilio {
         let request = Request::post(self.of_account("Messages")).carrying(&[submission]).form(fields);
         let answer = match self.client.submit(&self.signed_in(request)).await {
             Ok(answer) => answer,
+        if shown.is_to_another(&submission.to) {
+            return unreadable(&answer, "the answer is about a text to another recipient");
+        }
             Err(outcome) => return outcome,
         };
         let body = match answer.json::<Value>() {

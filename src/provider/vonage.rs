@@ -33,7 +33,6 @@ use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Action, Arguments, Delivery, Event, Finding, NotBelieved, Webhook};
-use crate::provider::rest::Request;
 use crate::provider::rest::amount::{self, Rounding};
 use crate::provider::settings::Setup;
 use crate::provider::{Balance, Build, Capabilities, Form, Outcome, Provider, Submission};

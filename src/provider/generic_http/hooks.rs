@@ -265,7 +265,7 @@ impl Hooks {
         }
         if let Some((receipts, entries)) = reports {
             for entry in entries.into_iter().filter(|entry| is_report(entry)) {
-                match receipts.events(seen(entry, delivery, memo), delivery, shown) {
+                match receipts.events(seen(entry, delivery, memo), (delivery, shown), &self.numbers) {
                     Ok(read) => events.extend(read),
                     Err(why) => wrong = wrong.or(Some(why)),
                 }
@@ -324,8 +324,8 @@ impl Receipts {
     fn events(
         &self,
         seen: Seen<'_>,
-        delivery: &Delivery<'_>,
-        shown: Shown,
+        (delivery, shown): (&Delivery<'_>, Shown),
+        numbers: &Numbers,
     ) -> Result<Vec<Event>, NotBelieved> {
         let named = self.reference.as_ref().and_then(|at| at.find_id(seen));
         let named = named.filter(|id| id.starts_with(MessageId::PREFIX)).map(MessageId::from_text);

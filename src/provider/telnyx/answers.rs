@@ -146,8 +146,7 @@ impl Shown<'_> {
         let is_failed = matches!(state, State::Failed | State::Expired);
         let (why, is_documented) =
             if is_failed { why(code.as_deref(), title.as_deref()) } else { (None, false) };
-        let times = ["completed_at", "sent_at"].into_iter().filter_map(|name| self.0.get(name)?.as_str());
-        let at = times.filter_map(Timestamp::parse).next().unwrap_or(now);
+        let at = self.at().unwrap_or(now);
         let price = self.price();
         Ok(Some(Receipt { why, is_documented, price, ..Receipt::new(vendor_id, state, at) }))
     }

@@ -12,7 +12,7 @@ use crate::provider::exchange::SegmentOutcome;
 use crate::provider::rest::amount::{self, Rounding};
 use crate::provider::rest::codes::Refusal;
 use crate::provider::rest::wording::names_an_error;
-use crate::provider::rest::{Answer, Dialect, json, unreadable};
+use crate::provider::rest::{Answer, Dialect, digits, json, unreadable};
 use crate::provider::{Outcome, Submission};
 use crate::sms::message::State;
 use crate::sms::money::{Currency, Money};
@@ -142,6 +142,9 @@ fn segment(entry: &Value, answer: &Answer, submission: &Submission, currency: Cu
             SegmentOutcome::Accepted { vendor_id, price: price(entry.get("message-price"), currency) }
         }
         Some(_) if !is_ours => unclear(answer, "a message in it has another reference than ours"),
+    if text("to").is_some_and(|to| digits::is_another(&to, &submission.to)) {
+        return unclear(answer, "a message in it is to another recipient");
+    }
         Some(_) => unclear(answer, "the answer contradicts itself: status 0, and an error beside it"),
         None => unclear(answer, "a message in it has no message-id"),
     }

@@ -127,10 +127,6 @@ fn accepted(id: &str, price: Option<Money>) -> Outcome {
 
 fn enquiry(vendor_id: &str, created: &str) -> Enquiry {
     Enquiry {
-        id: MessageId::new(1, 1),
-        from: None,
-        vendor_id: vendor_id.to_owned(),
-        to: to(1),
         created: Timestamp::parse(created).unwrap(),
     }
 }
