@@ -863,6 +863,59 @@ async fn nobody_but_the_operator_takes_back_what_the_operator_decided() {
     assert_eq!(bench.told(reply("r-1", &fictional(1), "START")).await, 204);
     assert_eq!(bench.told(json!([{ "event": "opt_out", "from": fictional(1), "out": false }])).await, 204);
     assert_eq!(bench.opted_out().await, [(fictional(1), "operator".to_owned())]);
+    assert_eq!(bench.told(reply("r-6", &fictional(1), "START")).await, 204);
+    assert!(bench.opted_out().await.is_empty());
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(bench.told(nameless).await, 204);
+    assert_eq!(bench.opted_out().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_of_an_opt_out_that_is_told_again_stops_nobody_who_asked_for_texts_since() {
+    let ago = SystemClock.now().plus_ms(-60_000).as_millis();
+    for wish in [
+        // The report's own time, and where it has none the moment at which it was told first.
+        json!({ "event": "opt_out", "from": fictional(1), "at_ms": ago }),
+        json!({ "event": "opt_out", "from": fictional(1), "untimed": true }),
+    ] {
+        let bench = bench().await;
+        let id = bench.send(1, "a").await;
+        let receipt = json!({ "event": "receipt", "id": "v-a", "state": "failed", "why": "opted out" });
+        let report = json!([receipt, wish]);
+        assert_eq!(bench.told_of(&id, report.clone()).await, 204);
+        assert_eq!(bench.opted_out().await.len(), 1, "{wish}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert_eq!(bench.told(reply("r-1", &fictional(1), "START")).await, 204);
+        assert!(bench.opted_out().await.is_empty(), "{wish}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert_eq!(bench.told_of(&id, report).await, 204);
+        assert!(bench.opted_out().await.is_empty(), "{wish}: it was said before the start");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_no_vendor_can_mean_is_when_it_was_told() {
+    let day = 86_400_000;
+    let now = SystemClock.now();
+    let bench = bench().await;
+    // Digits of a local date as a count of milliseconds, seconds as milliseconds, and the other way round.
+    for (n, at_ms) in [(1, 202_611_280_330), (2, now.as_millis() / 1_000), (3, now.as_millis() * 1_000)] {
+        let text = n.to_string();
+        bench.send(n, &text).await;
+        let told = json!([
+            { "event": "receipt", "id": format!("v-{text}"), "state": "delivered", "at_ms": at_ms },
+            { "event": "reply", "id": format!("r-{n}"), "from": fictional(n), "text": "STOP", "at_ms": at_ms },
+        ]);
+        assert_eq!(bench.told(told).await, 204);
+        let wish = json!([{ "event": "opt_out", "from": fictional(10 + n), "at_ms": at_ms }]);
+        assert_eq!(bench.told(wish).await, 204);
+    }
+    let stopped = bench.reader.opt_outs(100).await.unwrap();
+    assert_eq!(stopped.len(), 6);
+    for stop in &stopped {
+        let ago = SystemClock.now().as_millis() - stop.at.as_millis();
+        assert!((0..day).contains(&ago), "{} at {}", stop.number, stop.at.rfc3339());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -881,6 +934,7 @@ async fn a_vendors_opt_outs_come_by_webhook_and_when_it_is_asked() {
     assert_eq!(bench.told(json!([{ "event": "opt_out", "from": fictional(1), "out": false }])).await, 204);
     assert_eq!(bench.opted_out().await.len(), 1);
 }
+        heard_by: None,
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_vendor_that_does_not_answer_holds_no_start_up() {

@@ -57,8 +57,8 @@ impl Receive {
                 }
                 Event::Reply(reply) => self.take_reply(carrier, reply).await?,
                 Event::Segment(segment) => self.take_segment(carrier, segment).await?,
-                Event::OptOut { number, is_out, at } => {
-                    self.take_opt_out(carrier, &number, is_out, at).await?
+                Event::OptOut { number, is_out, at, heard_by } => {
+                    self.take_opt_out(carrier, &number, is_out, (at, heard_by.as_ref())).await?
                 }
                 Event::Claimed { receipt, reply } => self.take_claimed(carrier, receipt, reply).await?,
                 Event::Answered(answered) => self.take_answer(carrier, &answered).await?,

@@ -85,6 +85,8 @@ struct Receipts {
     shape: Shape,
     id: Option<Finder>,
     reference: Option<Finder>,
+    to: Option<Finder>,
+    opt_out: Vec<Holds>,
     report: Report,
 }
 
@@ -342,6 +344,15 @@ impl Receipts {
         }
         // A word that nobody said anything of is looked up, where anybody can be asked.
         let Some(receipt) = self.report.read(seen, &vendor_id, delivery.now) else { return Ok(vec![hint]) };
+        let to = self.to.as_ref().and_then(|at| at.find(seen)).map(|to| numbers.read(&to));
+        let is_out = !self.opt_out.is_empty() && self.opt_out.iter().all(|holds| holds.holds(seen));
+        let wish = to.clone().filter(|_| is_out).map(|number| Event::OptOut {
+            number,
+            is_out: true,
+            at: self.report.told_at(seen, delivery.now),
+            heard_by: message.clone().map(HeardBy::Report),
+        });
+        let receipt = Receipt { to: to.map(|to| to.text().to_owned()), ..receipt };
         // A report that says which message of ours it is of settles one whose answer was lost.
         Ok(std::iter::once(Event::Receipt(receipt)).chain(message.is_some().then_some(hint)).collect())
     }
@@ -397,10 +408,15 @@ fn receipts_of(settings: &settings::Receipts, around: &Around<'_>) -> Result<Rec
         around.currency,
     )?;
     Ok(Receipts {
+    if !settings.opt_out.is_empty() && settings.to.is_none() {
+        return Err("receipts.opt_out is set, and receipts.to is not: who wants no more texts?".to_owned());
+    }
         shape: Shape::of("receipts", settings.format, settings.list.as_ref(), &settings.when)?,
         id,
         reference,
         report: Report {
+        to: finder_if("receipts.to", settings.to.as_ref())?,
+        opt_out: Holds::all("receipts.opt_out", &settings.opt_out)?,
             state: finder("receipts.state", &settings.state)?,
             why: finder_if("receipts.why", settings.why.as_ref())?,
             price,

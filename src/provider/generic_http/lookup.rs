@@ -94,6 +94,13 @@ impl Report {
     }
 }
 
+impl Report {
+    /// When that was, where it says so.
+    pub fn told_at(&self, seen: Seen<'_>, now: Timestamp) -> Option<Timestamp> {
+        self.at.as_ref().and_then(|at| moment(&at.find(seen)?, now))
+    }
+}
+
 /// A moment as gateways write it: as a date, or as a count of seconds, milliseconds, microseconds or
 /// nanoseconds since 1970. Of a count it is whichever is near now: the digits of a local date, `202611280330`,
 /// would else be one of them, in another century. What is far from now is no time.

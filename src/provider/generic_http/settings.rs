@@ -468,6 +468,8 @@ pub struct Receipts {
     pub state: String,
     /// Where the cause of a failure is.
     pub why: Option<String>,
+    /// What says that its recipient wants no more texts: all of it must hold. Needs `to`.
+    pub opt_out: Vec<Condition>,
     /// Where the price is.
     pub price: Option<String>,
     /// Where its currency is; as in an answer unless set.

@@ -107,10 +107,23 @@ pub fn of_sms(answer: &Answer, submission: &Submission, currency: Currency) -> O
     }
     let mut segments: Vec<SegmentOutcome> =
         entries.iter().map(|entry| segment(entry, answer, submission, currency)).collect();
-    let count = body.get("message-count").and_then(json::text).and_then(|count| count.parse().ok());
-    let count = count.unwrap_or(entries.len()).min(MAX_SEGMENTS);
-    while segments.len() < count {
-        segments.push(unclear(answer, "the answer counts more segments than it has"));
+    // As it counts them, or as they are where it does not.
+    let count = body.get("message-count").filter(|count| !count.is_null());
+    let count = count.map(|count| json::text(count).and_then(|count| count.trim().parse::<usize>().ok()));
+    match count.unwrap_or(Some(entries.len())) {
+        Some(count) if count >= entries.len() => {
+            let unseen = count.min(MAX_SEGMENTS).saturating_sub(entries.len());
+            let why = "the answer counts more segments than it has";
+            segments.extend(std::iter::repeat_n(unclear(answer, why), unseen));
+        }
+        // Fewer, or what is no count: which of them are, nobody knows.
+        _ => {
+            for segment in &mut segments {
+                if matches!(segment, SegmentOutcome::Accepted { .. }) {
+                    *segment = unclear(answer, "the answer counts fewer segments than it has");
+                }
+            }
+        }
     }
     match Outcome::of_segments(segments) {
         Outcome::Accepted { vendor_id, status, price, .. } => {

@@ -322,6 +322,7 @@ async fn the_opt_out_list_is_read_whole_and_kept_on_both_sides() {
     let fake = Fake::start(vendor::Aws::default());
     let provider = provider(&fake);
     assert_eq!(provider.refresh().await.unwrap(), []);
+        heard_by: None,
     for n in 1..=3 {
         provider.opt_out(&to(&fictional(n)), true).await.unwrap();
     }

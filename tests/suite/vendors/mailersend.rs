@@ -469,7 +469,7 @@ async fn opt_outs_flow_both_ways() {
     let person = to("+12025550149");
     provider.opt_out(&person, true).await.unwrap();
     assert_eq!(fake.vendor().recipients[149].2, "opt_out");
-    let event = Event::OptOut { number: person.e164().into(), is_out: true, at: None };
+    let event = Event::OptOut { number: person.e164().into(), is_out: true, at: None, heard_by: None };
     assert_eq!(provider.refresh().await.unwrap(), [event]);
     provider.opt_out(&person, true).await.unwrap();
     provider.opt_out(&person, false).await.unwrap();

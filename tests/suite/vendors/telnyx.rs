@@ -247,7 +247,7 @@ async fn the_balance_the_opt_outs_and_the_check_are_read_and_nothing_is_posted()
     fake.vendor().opted_out = (1..=3).map(fictional).collect();
     let told = provider.refresh().await.unwrap();
     let at = Timestamp::parse("2026-11-22T10:15:00Z");
-    let event = |n| Event::OptOut { number: fictional(n).as_str().into(), is_out: true, at };
+    let event = |n| Event::OptOut { number: fictional(n).as_str().into(), is_out: true, at, heard_by: None };
     assert_eq!(told, (1..=3).map(event).collect::<Vec<_>>());
     // A page that cannot be read takes none away that was, and pages without a count go on while one is full.
     fake.vendor().broken_page = Some(2);

@@ -614,10 +614,3 @@ async fn an_answer_that_counts_fewer_texts_than_it_has_or_none_says_nothing_cert
         assert_eq!(word, expected, "{count}: {outcome:?}");
     }
 }
-    assert_eq!(kind(france, Some(NAME), &long(2)).unwrap().segments, 2);
-    assert_eq!(kind(america, None, "a").unwrap().segments, 1);
-    assert_eq!(kind(america, Some(NAME), "a"), Err(ErrorKind::SenderNotAllowed));
-    assert_eq!(kind(france, Some("A&B"), "a"), Err(ErrorKind::SenderNotAllowed));
-    assert_eq!(kind(france, None, &"a".repeat(3_201)), Err(ErrorKind::MessageTooLong));
-    assert!(kind(france, None, &"a".repeat(3_200)).is_ok() && fake.requests().is_empty());
-}
