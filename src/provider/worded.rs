@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::exchange::{Event, Finding, NotBelieved, Page, Receipt, SegmentOutcome, VendorMessage};
+use super::exchange::{Event, Finding, HeardBy, NotBelieved, Page, Receipt, SegmentOutcome, VendorMessage};
 use super::{Balance, Outcome};
 use crate::error::Error;
 
@@ -86,6 +86,22 @@ impl Worded for Event {
             | Self::Segment(_)
             | Self::OptOut { .. }
             | Self::Unacknowledged(_) => {}
+        }
+    }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        match self {
+            Self::Receipt(receipt) => receipt.ids(look),
+            Self::Claimed { receipt, reply } => {
+                receipt.ids(look);
+                reply.iter_mut().for_each(|reply| look(&mut reply.vendor_id));
+            }
+            Self::Answered(answered) => answered.outcome.ids(look),
+            Self::Hint { vendor_id, .. } | Self::Named { vendor_id, .. } => look(vendor_id),
+            Self::Reply(reply) => look(&mut reply.vendor_id),
+            Self::Segment(segment) => look(&mut segment.vendor_id),
+            Self::OptOut { heard_by: Some(HeardBy::Text(id)), .. } => look(id),
+            Self::OptOut { .. } | Self::Unacknowledged(_) => {}
         }
     }
 }

@@ -26,7 +26,7 @@ use sms_mcp::http::{Endpoint, Options};
 use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::policy::Policy;
-use sms_mcp::provider::exchange::{Delivery, Enquiry, Event, Finding, NotBelieved, Receipt, Reply};
+use sms_mcp::provider::exchange::{Delivery, Enquiry, Event, Finding, HeardBy, NotBelieved, Receipt, Reply};
 use sms_mcp::provider::settings::{Callback, Rate};
 use sms_mcp::provider::{Capabilities, Outcome, Provider, Submission};
 use sms_mcp::setting::SecretText;
@@ -89,7 +89,8 @@ fn event_of(value: &Value, now: Timestamp, message: Option<&MessageId>) -> Resul
         Some("opt_out") => Event::OptOut {
             number: need("from")?.into(),
             is_out: value["out"].as_bool().unwrap_or(true),
-            at: Some(at),
+            at: (!value["untimed"].as_bool().unwrap_or(false)).then_some(at),
+            heard_by: message.cloned().map(HeardBy::Report),
         },
         _ => return Err(NotBelieved::Malformed("`event` is none of the documented ones".into())),
     })
@@ -354,6 +355,11 @@ impl Bench {
     /// Signed events to the vendor's address.
     pub async fn told(&self, events: Value) -> u16 {
         self.post(&path("acme", None), &[SIGNED], events.to_string().into_bytes()).await.status
+    }
+
+    /// The same to the address of one message.
+    async fn told_of(&self, id: &MessageId, events: Value) -> u16 {
+        self.post(&path("acme", Some(id)), &[SIGNED], events.to_string().into_bytes()).await.status
     }
 
     pub async fn status(&self, id: &MessageId) -> StatusAnswer {
@@ -847,12 +853,15 @@ async fn what_is_told_again_does_not_undo_what_was_wished_since() {
     assert_eq!(bench.told(reply("r-4", &fictional(1), "STOP")).await, 204);
     assert_eq!(bench.told(start).await, 204);
     assert_eq!(bench.opted_out().await.len(), 1, "an old start undoes no later stop");
-    // Neither id nor time of its own: a stop that is said again may not be missed.
     assert_eq!(bench.told(reply("r-5", &fictional(1), "START")).await, 204);
     assert!(bench.opted_out().await.is_empty());
     // Later by the clock, which counts milliseconds.
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert_eq!(bench.told(reply("r-4", &fictional(1), "STOP")).await, 204);
+    assert!(bench.opted_out().await.is_empty(), "by its id that is the text of before the start");
+    // Neither id nor time of its own: a stop that is said again may not be missed.
+    let nameless = reply("sha256-0b57e1", &fictional(1), "STOP");
+    assert_eq!(bench.told(nameless.clone()).await, 204);
     assert_eq!(bench.opted_out().await.len(), 1);
 }
 

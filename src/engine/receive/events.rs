@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::room::Receive;
+use crate::clock::Timestamp;
 use crate::engine::carriers::carrier::Carrier;
 use crate::engine::carriers::word::{e164, is_usable_id};
 use crate::error::Result;

@@ -18,7 +18,7 @@ use super::numbers::Numbers;
 use super::proof::{Proof, Shown, Ways};
 use super::rules::{Holds, finder, finder_if};
 use super::settings::{self, Format};
-use crate::provider::exchange::{Delivery, Event, NotBelieved, Reply, Webhook};
+use crate::provider::exchange::{Delivery, Event, HeardBy, NotBelieved, Receipt, Reply, Webhook};
 use crate::provider::rest::form::Fields;
 use crate::provider::rest::json;
 use crate::setting::SecretText;
@@ -354,7 +354,8 @@ impl Receipts {
         });
         let receipt = Receipt { to: to.map(|to| to.text().to_owned()), ..receipt };
         // A report that says which message of ours it is of settles one whose answer was lost.
-        Ok(std::iter::once(Event::Receipt(receipt)).chain(message.is_some().then_some(hint)).collect())
+        let hint = message.is_some().then_some(hint);
+        Ok(std::iter::once(Event::Receipt(receipt)).chain(hint).chain(wish).collect())
     }
 }
 
@@ -407,16 +408,16 @@ fn receipts_of(settings: &settings::Receipts, around: &Around<'_>) -> Result<Rec
         around.scale,
         around.currency,
     )?;
-    Ok(Receipts {
     if !settings.opt_out.is_empty() && settings.to.is_none() {
         return Err("receipts.opt_out is set, and receipts.to is not: who wants no more texts?".to_owned());
     }
+    Ok(Receipts {
         shape: Shape::of("receipts", settings.format, settings.list.as_ref(), &settings.when)?,
         id,
         reference,
-        report: Report {
         to: finder_if("receipts.to", settings.to.as_ref())?,
         opt_out: Holds::all("receipts.opt_out", &settings.opt_out)?,
+        report: Report {
             state: finder("receipts.state", &settings.state)?,
             why: finder_if("receipts.why", settings.why.as_ref())?,
             price,

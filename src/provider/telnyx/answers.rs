@@ -128,6 +128,12 @@ impl Shown<'_> {
         first(self.0).0
     }
 
+    /// When it came to where it stands, where it says so.
+    pub fn at(&self) -> Option<Timestamp> {
+        let times = ["completed_at", "sent_at"].into_iter().filter_map(|name| self.0.get(name)?.as_str());
+        times.filter_map(Timestamp::parse).next()
+    }
+
     /// What it says of the message under this id; nothing where that does not wait for us.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
 use sms_mcp::provider::Provider;
-use sms_mcp::provider::exchange::{Delivery, Event, NotBelieved};
+use sms_mcp::provider::exchange::{Delivery, Event, HeardBy, NotBelieved};
 use sms_mcp::provider::infobip::Config;
 use sms_mcp::provider::signature::{Encoding, Hash, Key};
 use sms_mcp::setting::Secret;
