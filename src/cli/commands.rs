@@ -46,7 +46,9 @@ async fn perform(command: Option<Command>, flags: Flags, principal: Option<Strin
             return trial::run(flags, action, arguments, answer.as_deref());
         }
         Some(Command::Pause(command)) => return pausing::pause(&Sources::from_process(flags), command),
-        Some(Command::Resume(command)) => return pausing::resume(&Sources::from_process(flags), command),
+        Some(Command::Resume(command)) => {
+            return pausing::resume(&Sources::from_process(flags), command).await;
+        }
         _ => {}
     }
     if principal.is_some() && matches!(command, None | Some(Command::Serve { .. })) {

@@ -1,6 +1,6 @@
-//! `pause` and `resume`: everything stands still, or goes on. Neither opens the ledger, so that they work
+//! `pause` and `resume`: everything stands still, or goes on. Neither needs the ledger, so that they work
 //! while that is locked, or on a disk that is full. Pausing needs nothing, the settings neither; going on
-//! widens what agents may do, and asks a person.
+//! widens what agents may do, asks a person, and is kept in the ledger where that can be opened.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,8 @@ use super::arguments::{PauseCommand, ResumeCommand};
 use super::gate::{self, Widening};
 use super::output::{note, print_line};
 use crate::app;
-use crate::config::{self, Log, LogLevel, Sources};
+use crate::config::{self, Loaded, Log, LogLevel, Sources};
+use crate::engine::Person;
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Pause;
 use crate::sms::untrusted::escape;
@@ -26,6 +27,8 @@ struct Reach {
     ledger: PathBuf,
     /// The names of the providers; nothing where the settings cannot be read.
     providers: Option<Vec<String>>,
+    /// The settings, where they can be read.
+    loaded: Option<Box<Loaded>>,
 }
 
 impl Reach {
@@ -34,7 +37,7 @@ impl Reach {
     fn from(sources: &Sources) -> Result<Self> {
         let error = match config::load(sources) {
             Ok(loaded) => {
-                start_logging(sources, loaded.config.log);
+                start_logging(sources, loaded.config.log.clone());
                 if let Some(live) = &loaded.live_ledger {
                     note(&format!(
                         "note: only the sandbox is configured, and this is its own ledger; with a real \
@@ -44,7 +47,8 @@ impl Reach {
                 }
                 let providers =
                     loaded.config.provider.iter().map(|provider| provider.name().to_owned()).collect();
-                return Ok(Self { ledger: loaded.ledger, providers: Some(providers) });
+                let ledger = loaded.ledger.clone();
+                return Ok(Self { ledger, providers: Some(providers), loaded: Some(Box::new(loaded)) });
             }
             Err(error) => error,
         };
@@ -55,7 +59,7 @@ impl Reach {
                     "note: the settings cannot be read ({}); they are not needed for this",
                     error.message()
                 ));
-                Ok(Self { ledger, providers: None })
+                Ok(Self { ledger, providers: None, loaded: None })
             }
             None => Err(error.next(
                 "Correct it, or name the ledger that the servers use with --ledger FILE: \
@@ -73,6 +77,20 @@ impl Reach {
                     .next("Nothing was paused. `sms-mcp pause` alone pauses everything."))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+impl Reach {
+    /// Keeps in the ledger who is about to let this go on. Whatever keeps it from that keeps no text waiting: the
+    /// log has it, and here it is said.
+    async fn keep(&self, person: &Person, asked: &Pause) {
+        let why = match &self.loaded {
+            Some(loaded) => app::keep_act(loaded, person, "resume", &asked.what()).await.err(),
+            None => return note("note: `ledger acts` will not show this: the settings cannot be read"),
+        };
+        if let Some(why) = why {
+            note(&format!("note: `ledger acts` will not show this: {}", why.message()));
         }
     }
 }
@@ -136,7 +154,7 @@ fn still_paused(pauses: &[Pause], but: &Pause) {
 }
 
 /// `resume`: ends one pause, once a person at a terminal has said so.
-pub(super) fn resume(sources: &Sources, command: ResumeCommand) -> Result<()> {
+pub(super) async fn resume(sources: &Sources, command: ResumeCommand) -> Result<()> {
     let ResumeCommand { provider, of } = command;
     let known = Reach::from(sources)?;
     let asked = app::pause_of(provider, of);
@@ -159,6 +177,7 @@ pub(super) fn resume(sources: &Sources, command: ResumeCommand) -> Result<()> {
         known.ledger.display()
     ));
     let person = gate::pass(Widening::Resume, app::user_caller())?;
+    known.keep(&person, &asked).await;
     let left = app::resume(&known.ledger, &person, &asked)?;
     print_line(&format!("{} goes on, in {}", asked.what(), known.ledger.display()));
     still_paused(&left, &asked);

@@ -41,7 +41,7 @@ impl Caller {
     }
 
     /// What this caller is about to do, for the ledger. Unlike the log it may name a number.
-    pub(super) fn act(&self, verb: &str, subject: &str, at: Timestamp) -> Act {
+    pub fn act(&self, verb: &str, subject: &str, at: Timestamp) -> Act {
         Act { at, who: self.actor.clone(), verb: verb.to_owned(), subject: subject.to_owned() }
     }
 

@@ -17,7 +17,7 @@ use sms_mcp::sms::verdict::Verdict;
 
 use super::ledger::{
     Backend, HOLD, NOW, budget, by_budget, claim, draft, ended, intent, on_every_backend, payer, queued,
-    state_of, take,
+    restoring, state_of, take,
 };
 
 const MINUTE_MS: i64 = 60_000;
@@ -315,7 +315,7 @@ async fn what_waited_in_an_older_ledger_that_is_put_back_may_have_left_since() {
     store.backup(&backup).await.unwrap();
     store.close().await.unwrap();
     drop(store);
-    assert_eq!(restore(&backup, &file, NOW.plus_ms(1)).unwrap().unknown, 2);
+    assert_eq!(restore(&backup, &file, &restoring(NOW.plus_ms(1))).unwrap().unknown, 2);
     let store = SqliteLedger::open(&file, NOW, [2; 8]).unwrap();
     for n in [1, 2] {
         assert_eq!(state_of(&store, &draft(n).id).await, State::Unknown, "never sent");
