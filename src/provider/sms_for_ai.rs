@@ -19,7 +19,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Enquiry, Event, Finding, ListQuery, Page, Receipt, VendorMessage};
 use crate::provider::rest::amount::{self, Rounding};
 use crate::provider::rest::wording::{self, Wording};
-use crate::provider::rest::{self, Answer, Client, Dialect, Request, digits, json, path_part, unreadable};
+use crate::provider::rest::{
+    self, Answer, Client, Dialect, Request, digits, json, outgoing, path_part, unreadable,
+};
 use crate::provider::settings::{Rate, Setup, ToldIn};
 use crate::provider::{Balance, Build, Capabilities, Form, Outcome, Provider, Submission};
 use crate::setting::SecretText;
@@ -293,11 +295,7 @@ impl Provider for SmsForAi {
     }
 
     fn form(&self, _: &Number, _: Option<&str>, text: &str) -> Result<Form> {
-        let count = text.chars().count();
-        if count > MAX_CHARS {
-            let why = format!("the text has {count} characters; {} takes {MAX_CHARS}", self.config.name);
-            return Err(Error::new(ErrorKind::MessageTooLong, why));
-        }
+        outgoing::check_length(&self.config.name, text, MAX_CHARS)?;
         Ok(Form::of(text))
     }
 
