@@ -14,6 +14,7 @@ use sms_mcp::sms::number::Number;
 use super::{over_http, patient, unknown};
 use crate::fake::{self, Fake, Reply, Seen, Vendor, Wire, clock_before};
 use crate::support::{Desk, WIDE, fictional};
+use crate::vendors::{enquiry_of, submission_of};
 
 /// A vendor that answers every request with the same.
 #[derive(Clone)]
@@ -220,27 +221,17 @@ fn toml_text(text: &str) -> String {
 }
 
 fn message() -> Submission {
-    let to = Number::parse(&fictional(1), None).unwrap();
-    Submission {
-        id: MessageId::new(1, 1),
-        to,
-        from: None,
-        text: "a".to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    other(1)
+}
+
+fn other(n: usize) -> Submission {
+    let to = Number::parse(&fictional(n), None).unwrap();
+    submission_of(MessageId::new(1, n as u128), to, "a")
 }
 
 fn enquiry() -> Enquiry {
     let created = Timestamp::parse("2026-11-22T10:15:00Z").unwrap();
-    Enquiry {
-        id: MessageId::new(1, 1),
-        from: None,
-        vendor_id: "1".to_owned(),
-        to: Number::parse(&fictional(1), None).unwrap(),
-        created,
-    }
+    Enquiry { created, ..enquiry_of(MessageId::new(1, 1), "1", Number::parse(&fictional(1), None).unwrap()) }
 }
 
 /// Bodies just under the megabyte that is read.

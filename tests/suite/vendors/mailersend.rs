@@ -26,6 +26,7 @@ use sms_mcp::sms::number::Number;
 use super::patient;
 use crate::fake::mailersend::{FROM, INBOUND, MailerSend, NUMBER_ID, SIGNING, TOKEN};
 use crate::fake::{Fake, Fault, PATIENCE, clock_before_by};
+use crate::vendors::{enquiry_of, submission_of};
 
 /// 2026-11-22T23:00:00Z: an hour before the vendor's day ends.
 const EVENING: i64 = 1_795_388_400_000;
@@ -98,25 +99,11 @@ fn to(number: &str) -> Number {
 
 fn message(index: usize, text: &str) -> Submission {
     let id = MessageId::new(1, u128::try_from(index).unwrap());
-    Submission {
-        id,
-        to: to(&american(index)),
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(id, to(&american(index)), text)
 }
 
 fn enquiry(vendor_id: &str) -> Enquiry {
-    Enquiry {
-        id: MessageId::new(1, 1),
-        from: None,
-        vendor_id: vendor_id.to_owned(),
-        to: to(&american(1)),
-        created: Timestamp(1),
-    }
+    enquiry_of(MessageId::new(1, 1), vendor_id, to(&american(1)))
 }
 
 fn vendor_id(outcome: &Outcome) -> String {

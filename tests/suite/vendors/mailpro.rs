@@ -21,6 +21,7 @@ use super::patient;
 use crate::fake::mailpro::{API_KEY, CHARGE, ID_CLIENT, Mailpro, Message};
 use crate::fake::{Fake, Fault, clock_before};
 use crate::support::{Desk, fictional, operator};
+use crate::vendors::{enquiry_of, submission_of};
 
 const TEXT: &str = "canary-text-19ad & <more> \u{20ac}";
 
@@ -94,15 +95,7 @@ fn to(index: usize) -> Number {
 }
 
 fn message(n: u128, text: &str) -> Submission {
-    Submission {
-        id: MessageId::new(1, n),
-        to: to(1),
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(MessageId::new(1, n), to(1), text)
 }
 
 fn campaign(at: Option<&str>) -> Campaign {
@@ -128,6 +121,7 @@ fn accepted(id: &str, price: Option<Money>) -> Outcome {
 fn enquiry(vendor_id: &str, created: &str) -> Enquiry {
     Enquiry {
         created: Timestamp::parse(created).unwrap(),
+        ..enquiry_of(MessageId::new(1, 1), vendor_id, to(1))
     }
 }
 

@@ -18,6 +18,7 @@ use sms_mcp::sms::number::Number;
 
 use super::patient;
 use crate::support::eventually_async;
+use crate::vendors::submission_of;
 
 struct Silent;
 
@@ -230,6 +231,7 @@ async fn a_request_that_waits_for_a_connection_does_not_begin_once_it_is_stopped
     let halts = Arc::new(Halts::default());
     let submission = Submission {
         brake: Brake::new(&halts, "somebody"),
+        ..submission_of(MessageId::new(1, 1), Number::parse("+12025550123", None).unwrap(), "a")
     };
     let client = Arc::new(client);
     let submit = |n: usize| {

@@ -24,6 +24,7 @@ use super::patient;
 use crate::fake::vonage::{self as vendor, APPLICATION, FROM, KEY, NAME, SECRET, SIGNATURE};
 use crate::fake::{Fake, Fault, clock_before};
 use crate::support::fictional;
+use crate::vendors::submission_of;
 
 /// What is shown for us, and what webhooks are checked with.
 type Shown<'a> = &'a [(&'static str, &'a str)];
@@ -82,15 +83,7 @@ fn to(number: &str) -> Number {
 }
 
 fn message(n: u128, text: &str) -> Submission {
-    Submission {
-        id: MessageId::new(1, n),
-        to: to(&fictional(1)),
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(MessageId::new(1, n), to(&fictional(1)), text)
 }
 
 fn eur(micros: i64) -> Money {
