@@ -37,6 +37,8 @@ impl Rooms {
                 let (deliver, name) = (Arc::clone(deliver), carrier.name().to_owned());
                 life.spawn(async move { deliver.run_due(name).await });
             }
+            let deliver = Arc::clone(deliver);
+            life.spawn(async move { deliver.run_gone().await });
             let recovery = Arc::clone(recovery);
             life.spawn(async move { recovery.run().await });
             self.start_hearing();

@@ -16,6 +16,7 @@ mod copy;
 mod due;
 mod early;
 mod facts;
+mod gone;
 mod group;
 mod instance;
 mod job;
