@@ -124,10 +124,10 @@ impl Dialect for Refusals {
         wording::id_of_taken(id, status.as_deref())
     }
 
-            return None;
-        }
     fn verdict(&self, answer: &Answer, _: Timestamp) -> Option<Outcome> {
         if answer.status != 422 {
+            return None;
+        }
         let body: Value = answer.json().ok()?;
         let wrong = |field: &str| body.pointer(&format!("/errors/{field}")).is_some();
         let code = if wrong("to") {

@@ -130,10 +130,6 @@ impl Provider for Telnyx {
         let answer = match self.client.submit(&request).await {
             Ok(answer) => answer,
             Err(outcome) => return outcome,
-        let to = recipient.get("phone_number").and_then(Value::as_str);
-        if to.is_some_and(|to| digits::is_another(to, &submission.to)) {
-            return unreadable(&answer, "the answer is about a text to another recipient");
-        }
         };
         let body = match answer.json::<Value>() {
             Ok(body) => body,
@@ -143,6 +139,10 @@ impl Provider for Telnyx {
         let shown = Shown(data);
         let Some(id) = shown.id() else { return unreadable(&answer, "the answer has no data.id") };
         let recipient = data.pointer("/to/0").unwrap_or(&Value::Null);
+        let to = recipient.get("phone_number").and_then(Value::as_str);
+        if to.is_some_and(|to| digits::is_another(to, &submission.to)) {
+            return unreadable(&answer, "the answer is about a text to another recipient");
+        }
         let said = match shown.status() {
             Some(_) => self.wording.said(&[&body, data, recipient], true),
             None => Said::Unclear("the answer has no status of its recipient".to_owned()),

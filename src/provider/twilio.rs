@@ -173,9 +173,6 @@ impl Provider for Twilio {
         let request = Request::post(self.of_account("Messages")).carrying(&[submission]).form(fields);
         let answer = match self.client.submit(&self.signed_in(request)).await {
             Ok(answer) => answer,
-        if shown.is_to_another(&submission.to) {
-            return unreadable(&answer, "the answer is about a text to another recipient");
-        }
             Err(outcome) => return outcome,
         };
         let body = match answer.json::<Value>() {
@@ -187,6 +184,9 @@ impl Provider for Twilio {
         let said = self.wording.said(&[&body], shown.id.is_some());
         if shown.id.is_none() {
             return unreadable(&answer, "the answer has no sid");
+        }
+        if shown.is_to_another(&submission.to) {
+            return unreadable(&answer, "the answer is about a text to another recipient");
         }
         said.outcome(&answer, shown.id, segments, price)
     }

@@ -110,11 +110,19 @@ impl Worded for VendorMessage {
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
         self.why.iter_mut().for_each(look);
     }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        look(&mut self.vendor_id);
+    }
 }
 
 impl Worded for Page {
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
         self.messages.words(look);
+    }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        self.messages.ids(look);
     }
 }
 
@@ -126,20 +134,12 @@ impl Worded for Finding {
 
 impl Worded for Error {
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
-
-    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
-        look(&mut self.vendor_id);
-    }
         self.texts().for_each(look);
     }
 }
 
 /// The answer to an action of the operator's, which may show anything.
 impl Worded for Value {
-
-    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
-        self.messages.ids(look);
-    }
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
         match self {
             Self::String(text) => look(text),
@@ -175,11 +175,19 @@ impl<T: Worded> Worded for Vec<T> {
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
         self.iter_mut().for_each(|one| one.words(look));
     }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        self.iter_mut().for_each(|one| one.ids(look));
+    }
 }
 
 impl<T: Worded> Worded for Option<T> {
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
         self.iter_mut().for_each(|one| one.words(look));
+    }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        self.iter_mut().for_each(|one| one.ids(look));
     }
 }
 
@@ -190,18 +198,10 @@ impl<T: Worded, E: Worded> Worded for Result<T, E> {
             Err(error) => error.words(look),
         }
     }
-}
-
-    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
-        self.iter_mut().for_each(|one| one.ids(look));
-    }
-
-    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
-        self.iter_mut().for_each(|one| one.ids(look));
-    }
 
     fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
         if let Ok(answer) = self {
             answer.ids(look);
         }
     }
+}

@@ -104,9 +104,9 @@ struct Replies {
 /// What a gateway tells by itself.
 #[derive(Clone)]
 pub struct Hooks {
+    provider: String,
     proof: Proof,
     receipts: Option<Receipts>,
-    provider: String,
     replies: Option<Replies>,
     numbers: Numbers,
     status: u16,
@@ -176,9 +176,9 @@ impl Hooks {
         }
         let (status, answer) = answer_of(settings)?;
         Ok(Some(Self {
+            provider: config.name.clone(),
             proof,
             receipts: receipts.map(|receipts| receipts_of(receipts, around)).transpose()?,
-            provider: config.name.clone(),
             replies: replies.map(replies_of).transpose()?,
             numbers: around.numbers.clone(),
             status,

@@ -142,6 +142,9 @@ fn segment(entry: &Value, answer: &Answer, submission: &Submission, currency: Cu
     let text = |name: &str| entry.get(name).and_then(json::text);
     let Some(status) = text("status") else { return unclear(answer, "a message in it has no status") };
     let is_ours = text("client-ref").is_none_or(|reference| reference == submission.id.as_str());
+    if text("to").is_some_and(|to| digits::is_another(&to, &submission.to)) {
+        return unclear(answer, "a message in it is to another recipient");
+    }
     if status != TAKEN {
         let has_id = text("message-id").is_some_and(|id| !id.trim().is_empty());
         return match (is_ours, has_id) {
@@ -155,9 +158,6 @@ fn segment(entry: &Value, answer: &Answer, submission: &Submission, currency: Cu
             SegmentOutcome::Accepted { vendor_id, price: price(entry.get("message-price"), currency) }
         }
         Some(_) if !is_ours => unclear(answer, "a message in it has another reference than ours"),
-    if text("to").is_some_and(|to| digits::is_another(&to, &submission.to)) {
-        return unclear(answer, "a message in it is to another recipient");
-    }
         Some(_) => unclear(answer, "the answer contradicts itself: status 0, and an error beside it"),
         None => unclear(answer, "a message in it has no message-id"),
     }

@@ -315,7 +315,6 @@ async fn the_opt_out_list_is_read_whole_and_kept_on_both_sides() {
     let fake = Fake::start(vendor::Aws::default());
     let provider = provider(&fake);
     assert_eq!(provider.refresh().await.unwrap(), []);
-        heard_by: None,
     for n in 1..=3 {
         provider.opt_out(&to(&fictional(n)), true).await.unwrap();
     }
@@ -323,6 +322,7 @@ async fn the_opt_out_list_is_read_whole_and_kept_on_both_sides() {
         number: fictional(n).as_str().into(),
         is_out: true,
         at: Some(Timestamp(1_686_975_103_470)),
+        heard_by: None,
     };
     // On two pages.
     assert_eq!(provider.refresh().await.unwrap(), (1..=3).map(event).collect::<Vec<_>>());

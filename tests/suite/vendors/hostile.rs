@@ -164,7 +164,6 @@ fn taken(kind: &str, id: &str) -> Option<Value> {
     })
 }
 
-/// A vendor that is well: it lives as long as the first part, then its address, the secret that it takes, and
 /// The same of every vendor: under our own reference where its ids are ours, and in a header where it has them
 /// there.
 fn beside(kind: &str, id: &str) -> Says {
@@ -184,6 +183,7 @@ fn beside(kind: &str, id: &str) -> Says {
     Says::json(&body)
 }
 
+/// A vendor that is well: it lives as long as the first part, then its address, the secret that it takes, and
 /// what the live check says of it.
 fn well(kind: &str) -> (Arc<dyn Wire>, String, &'static str, &'static str) {
     use fake::{
@@ -316,6 +316,15 @@ async fn a_heavy_answer_is_read_whole_or_refused_near_its_beginning() {
                     assert!(why.contains(expected), "{what} {}: {why}", provider.name());
                 }
             }
+            let _ = provider.status(&enquiry()).await;
+            let _ = provider.list(&ListQuery::default()).await;
+            let _ = provider.balance().await;
+            let _ = provider.refresh().await;
+            let _ = provider.check().await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_with_the_id_of_a_message_beside_it_is_unknown_and_goes_to_nobody_else() {
     for kind in over_http() {
@@ -430,15 +439,6 @@ fn an_id_that_is_our_own_secret_or_holds_it_is_not_kept_and_not_shown() {
             for shown in [sent.out, sent.err].into_iter().chain(shown) {
                 assert!(!shown.to_lowercase().contains(&id.to_lowercase()), "{kind}: {shown}");
             }
-        }
-    }
-}
-
-            let _ = provider.status(&enquiry()).await;
-            let _ = provider.list(&ListQuery::default()).await;
-            let _ = provider.balance().await;
-            let _ = provider.refresh().await;
-            let _ = provider.check().await;
         }
     }
 }

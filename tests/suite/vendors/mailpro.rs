@@ -621,13 +621,13 @@ async fn what_is_announced_works_once_it_has_a_path() {
     provider.act("suppressions-add", &arguments(&number)).await.unwrap();
     provider.opt_out(&to(2), true).await.unwrap();
     assert_eq!(provider.opt_out(&to(2), false).await.unwrap_err().kind(), ErrorKind::NotSupported);
-        heard_by: None,
     fake.vendor().suppressed.push("33199000003".to_owned());
     fake.vendor().suppressed.push("nobody".to_owned());
     let out = |index| Event::OptOut {
         number: fictional(index).into(),
         is_out: true,
         at: Timestamp::parse("2026-11-20T08:00:00Z"),
+        heard_by: None,
     };
     assert_eq!(
         provider.refresh().await.unwrap(),

@@ -26,11 +26,11 @@ impl Dialect for Silent {
     fn words(&self, _: &Answer) -> Option<String> {
         None
     }
-}
 
     fn taken_id(&self, _: &Answer) -> Option<String> {
         None
     }
+}
 
 /// Reads one request; its `n`, or nothing where the client closed.
 fn read_request(stream: &mut TcpStream) -> Option<String> {

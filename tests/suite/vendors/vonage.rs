@@ -545,13 +545,6 @@ fn settings_that_cannot_be_used_are_named() {
 }
 
 #[tokio::test]
-    assert_eq!(kind(france, Some(NAME), &long(2)).unwrap().segments, 2);
-    assert_eq!(kind(america, None, "a").unwrap().segments, 1);
-    assert_eq!(kind(america, Some(NAME), "a"), Err(ErrorKind::SenderNotAllowed));
-    assert_eq!(kind(france, Some("A&B"), "a"), Err(ErrorKind::SenderNotAllowed));
-    assert_eq!(kind(france, None, &"a".repeat(3_201)), Err(ErrorKind::MessageTooLong));
-    assert!(kind(france, None, &"a".repeat(3_200)).is_ok() && fake.requests().is_empty());
-}
 async fn a_sender_or_a_text_that_vonage_does_not_carry_is_refused_before_anybody_is_asked() {
     let fake = Fake::start(vendor::Vonage::default());
     let carrier = Carrier::new(provider(&fake), None, Rate::default());
@@ -559,6 +552,13 @@ async fn a_sender_or_a_text_that_vonage_does_not_carry_is_refused_before_anybody
         carrier.form(&to(number), from, text).map_err(|error| error.kind())
     };
     let (france, america) = ("+33199000001", "+12025550123");
+    assert_eq!(kind(france, Some(NAME), &long(2)).unwrap().segments, 2);
+    assert_eq!(kind(america, None, "a").unwrap().segments, 1);
+    assert_eq!(kind(america, Some(NAME), "a"), Err(ErrorKind::SenderNotAllowed));
+    assert_eq!(kind(france, Some("A&B"), "a"), Err(ErrorKind::SenderNotAllowed));
+    assert_eq!(kind(france, None, &"a".repeat(3_201)), Err(ErrorKind::MessageTooLong));
+    assert!(kind(france, None, &"a".repeat(3_200)).is_ok() && fake.requests().is_empty());
+}
 
 /// Answers every request with this status and body.
 struct Says(u16, Value);
