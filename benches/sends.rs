@@ -608,6 +608,8 @@ fn draft(n: usize) -> Draft {
         is_assumed: false,
         provider: "sandbox".into(),
         rated_requests: 0,
+        purpose: sms_mcp::sms::purpose::Purpose::Transactional,
+        schedule: sms_mcp::sms::schedule::Schedule::default(),
     }
 }
 

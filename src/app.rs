@@ -19,7 +19,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::clock::{Clock as _, SharedClock, SystemClock, Timestamp};
-use crate::config::{self, Loaded, Log, LogFormat, LogLevel, MarkPlace};
+use crate::config::{self, Config, Loaded, Log, LogFormat, LogLevel, MarkPlace};
 use crate::engine::{Base, Caller, Carrier, Carriers, Engine, Parts, Person, endpoint};
 use crate::error::Result;
 use crate::halt::{Halts, Pause};
@@ -153,7 +153,8 @@ fn own_peer(loaded: &Loaded, surface: &str) -> Peer {
 }
 
 fn policy(loaded: &Loaded) -> Policy {
-    Policy::new(loaded.config.guard.clone(), loaded.config.rates.clone())
+    let Config { guard, rates, schedule, .. } = &loaded.config;
+    Policy::new(guard.clone(), rates.clone()).scheduling(*schedule)
 }
 
 /// The parts of the engine over this ledger.
@@ -607,7 +608,7 @@ pub fn resume(ledger: &Path, person: &Person, asked: &Pause) -> Result<Vec<Pause
 /// Keeps in the ledger what a person is about to do beside it; nothing where there is none yet.
 ///
 /// # Errors
-/// What [`SqliteLedger::open_marked`] and [`Accounts::note_act`] fail with.
+/// Those of the ledger.
 pub async fn keep_act(loaded: &Loaded, person: &Person, verb: &str, subject: &str) -> Result<()> {
     if !loaded.ledger.exists() {
         return Ok(());

@@ -53,8 +53,8 @@ use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::number::Number;
 use campaign::CampaignArgs;
 use contract::{
-    BalanceAnswer, BalanceArgs, BudgetView, BulkAnswer, BulkArgs, ListAnswer, ListArgs, OpenAnswer, OpenArgs,
-    SendAnswer, SendArgs, StatusAnswer, StatusArgs,
+    BalanceAnswer, BalanceArgs, BudgetView, BulkAnswer, BulkArgs, CancelAnswer, CancelArgs, ListAnswer,
+    ListArgs, OpenAnswer, OpenArgs, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
 };
 use opt_outs::Wants;
 use reconcile::{Found, Reconciled};
@@ -484,6 +484,16 @@ impl Engine {
         self.rooms.operate.unfreeze(person, name).await
     }
 
+    /// Takes back what of a message or a bulk of this caller's has not left.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) for an id that this principal does not
+    /// have, [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) for a message that has
+    /// left or ended, or [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn cancel_any(&self, caller: &Caller, args: CancelArgs) -> Result<CancelAnswer> {
+        self.rooms.submit.cancel_any(caller, &args.id).await
+    }
+
     /// Takes back what is still queued of a bulk, for the operator. Returns how many messages that were.
     ///
     /// # Errors
@@ -493,8 +503,8 @@ impl Engine {
         self.rooms.submit.cancel(caller, id).await
     }
 
-    /// Takes back a single message that waits for its time or for a person, for the operator. Returns its
-    /// state then.
+    /// Takes back a message that has not left: it waits for its time, for a person, or in the queue. Returns
+    /// its state then.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) for a message that this principal does not

@@ -21,6 +21,10 @@ pub enum ErrorKind {
     DestinationNotAllowed,
     /// `from` has no sender's form, or is not among the allowed ones.
     SenderNotAllowed,
+    /// Agents may not send texts for this purpose.
+    PurposeNotAllowed,
+    /// No text of this purpose may reach this person at this hour.
+    QuietHours,
     /// More segments than allowed.
     MessageTooLong,
     /// More recipients than allowed.
@@ -88,6 +92,8 @@ impl ErrorKind {
             Self::PremiumDestination => "premium_destination",
             Self::DestinationNotAllowed => "destination_not_allowed",
             Self::SenderNotAllowed => "sender_not_allowed",
+            Self::PurposeNotAllowed => "purpose_not_allowed",
+            Self::QuietHours => "quiet_hours",
             Self::MessageTooLong => "message_too_long",
             Self::BulkTooLarge => "bulk_too_large",
             Self::RecipientsRefused => "recipients_refused",
@@ -119,12 +125,14 @@ impl ErrorKind {
         }
     }
 
-    const ALL: [Self; 33] = [
+    const ALL: [Self; 35] = [
         Self::InvalidArgument,
         Self::InvalidNumber,
         Self::PremiumDestination,
         Self::DestinationNotAllowed,
         Self::SenderNotAllowed,
+        Self::PurposeNotAllowed,
+        Self::QuietHours,
         Self::MessageTooLong,
         Self::BulkTooLarge,
         Self::RecipientsRefused,
@@ -197,6 +205,13 @@ impl ErrorKind {
             }
             Self::SenderNotAllowed => {
                 "Leave `from` out to use the configured sender, or use one of the allowed senders."
+            }
+            Self::PurposeNotAllowed => {
+                "Nothing was sent. Only the operator can allow it ([guard] purposes). Tell the user; do not \
+                 name another purpose or split the text."
+            }
+            Self::QuietHours => {
+                "Nothing was sent. Tell the user when it may be sent, or set it for then with `send_at`."
             }
             Self::MessageTooLong => {
                 "Shorten the message; `dry_run: true` shows segments and which characters make it longer."

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::settings::Settings;
+use super::settings::{Scheduling, Settings};
 use super::timing::Timing;
+use crate::setting::Span;
 use crate::sms::destination::Destination;
 use crate::sms::facts::{Limits, Scope};
 use crate::sms::money::Amount;
@@ -14,6 +15,7 @@ pub struct Policy {
     pub(super) settings: Settings,
     pub(super) rates: BTreeMap<Destination, Amount>,
     pub(super) timing: Option<Timing>,
+    pub(super) late: Span,
 }
 
 /// A limit that `open_session` asks for; it can only be narrower than what contains it.
@@ -28,12 +30,18 @@ pub struct Slice {
 impl Policy {
     /// A guard with these settings and this rate card (price of one segment).
     pub fn new(settings: Settings, rates: BTreeMap<Destination, Amount>) -> Self {
-        Self { settings, rates, timing: None }
+        Self { settings, rates, timing: None, late: Scheduling::default().late }
     }
 
     /// The same, which asks this when what it does not refuse may leave.
     pub fn timed(self, timing: Timing) -> Self {
         Self { timing: Some(timing), ..self }
+    }
+
+    /// The same, with these rules for what leaves later.
+    #[must_use]
+    pub fn scheduling(self, scheduling: Scheduling) -> Self {
+        Self { late: scheduling.late, ..self }
     }
 
     /// The settings.

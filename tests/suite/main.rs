@@ -48,6 +48,7 @@ mod numbers;
 mod outbox;
 mod pauses;
 mod phones;
+mod planned;
 mod prices;
 mod promises;
 mod prose;

@@ -6,7 +6,7 @@ use super::pacing::Pacing;
 use super::record::Record;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::sms::facts::Facts;
+use crate::sms::facts::{Facts, Limits};
 use crate::sms::message::{MessageId, Realm};
 use crate::sms::verdict::Verdict;
 
@@ -77,6 +77,11 @@ pub struct Due {
     pub realm: Realm,
     /// Nothing of these principals.
     pub without: Vec<String>,
+    /// The limits of a principal's day: what leaves on another day than it was planned for is held in that
+    /// one's budget.
+    pub day: Limits,
+    /// No more is let go while so many are queued for this provider.
+    pub most_queued: u32,
 }
 
 /// What waited for its time at providers that are not set up any more.
@@ -86,7 +91,7 @@ pub struct Gone {
     pub now: Timestamp,
     /// At most so many of each provider.
     pub limit: u32,
-    /// What was due longer ago has expired, in milliseconds.
+    /// What was due longer ago has expired, in milliseconds; unless it says itself by when it expires.
     pub max_age_ms: i64,
     /// The providers that are set up.
     pub known: Vec<String>,
@@ -105,6 +110,8 @@ pub struct Released {
     pub ended: Vec<MessageId>,
     /// They have a later time.
     pub later: Vec<MessageId>,
+    /// Whether there may be more that are due.
+    pub has_more: bool,
 }
 
 /// What recovery found.

@@ -167,10 +167,13 @@ fn add_recent(
     facts: &mut Facts,
 ) -> JobResult<()> {
     let now = intent.now.as_millis();
+    // What leaves later is beside what leaves about then.
+    let then = draft.schedule.at_ms.filter(|at_ms| *at_ms > now);
     let mut rows =
         statement.query(params![draft.to, since, RECIPIENT_ROWS, intent.payer.realm.is_sandbox()])?;
     while let Some(row) = rows.next()? {
-        let age_ms = now - row.get::<_, i64>(1)?;
+        let at: i64 = row.get(1)?;
+        let age_ms = then.map_or(now - at, |then| then.abs_diff(at).try_into().unwrap_or(i64::MAX));
         let state = State::from_number(row.get(4)?).unwrap_or(State::Unknown);
         if state.never_left() {
             continue;

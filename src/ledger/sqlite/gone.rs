@@ -18,10 +18,8 @@ const MOST_PROVIDERS: usize = 100;
 /// What is said of it.
 const WHY: &str = "it waited too long to be sent: no provider of that name is set up any more";
 
-/// Before when something was due that is too late now.
-fn too_late(gone: &Gone) -> i64 {
-    gone.now.plus_ms(-gone.max_age_ms).as_millis()
-}
+/// What is too late of a provider, `?1`: at `?2`, of what may be `?3` late where it does not say by when itself.
+const IS_LATE: &str = "provider = ?1 AND due_ms < ?2 AND coalesce(deliver_by_ms, due_ms + ?3) < ?2";
 
 /// The providers at which something is too late, but these.
 pub(super) fn providers(db: &Connection, gone: &Gone) -> rusqlite::Result<Vec<String>> {
@@ -30,8 +28,7 @@ pub(super) fn providers(db: &Connection, gone: &Gone) -> rusqlite::Result<Vec<St
          provider LIMIT 1"
     ))?;
     let mut is_late = db.prepare_cached(sql!(
-        "SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_due WHERE {IS_SCHEDULED} AND provider = ?1 AND \
-         due_ms < ?2)"
+        "SELECT EXISTS (SELECT 1 FROM message INDEXED BY message_due WHERE {IS_SCHEDULED} AND {IS_LATE})"
     ))?;
     let (mut last, mut late) = (String::new(), Vec::new());
     for _ in 0..MOST_PROVIDERS {
@@ -39,7 +36,10 @@ pub(super) fn providers(db: &Connection, gone: &Gone) -> rusqlite::Result<Vec<St
             break;
         };
         let is_gone = !gone.known.contains(&provider);
-        if is_gone && is_late.query_row(params![provider, too_late(gone)], |row| row.get(0))? {
+        if is_gone
+            && is_late
+                .query_row(params![provider, gone.now.as_millis(), gone.max_age_ms], |row| row.get(0))?
+        {
             late.push(provider.clone());
         }
         last = provider;
@@ -52,11 +52,11 @@ pub(super) fn expire(db: &Connection, gone: &Gone) -> JobResult<Vec<MessageId>> 
     let mut expired = Vec::new();
     for provider in providers(db, gone)? {
         let mut statement = db.prepare_cached(sql!(
-            "SELECT {OPEN_COLUMNS}, id FROM message INDEXED BY message_due WHERE {IS_SCHEDULED} AND {IS_ACCEPTED} \
-             AND provider = ?1 AND due_ms < ?2 ORDER BY due_ms LIMIT ?3"
+            "SELECT {OPEN_COLUMNS}, id FROM message INDEXED BY message_due WHERE {IS_SCHEDULED} AND {IS_ACCEPTED} AND \
+             {IS_LATE} ORDER BY due_ms LIMIT ?4"
         ))?;
         let found: Vec<(String, Open)> = statement
-            .query_map(params![provider, too_late(gone), gone.limit], |row| {
+            .query_map(params![provider, gone.now.as_millis(), gone.max_age_ms, gone.limit], |row| {
                 Ok((row.get("id")?, open_from(row)?))
             })?
             .collect::<rusqlite::Result<_>>()?;

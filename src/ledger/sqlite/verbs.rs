@@ -179,7 +179,7 @@ impl Queue for SqliteLedger {
                 return Ok(Ok(Released::default()));
             }
             match peers.known(due.realm) {
-                Ok(known) => due::release(db, owner, &due, &known, &recheck).map(Ok),
+                Ok(known) => due::release(db, owner, &due, (&known, &mark), &recheck).map(Ok),
                 Err(unreadable) => Ok(Err(unreadable)),
             }
         };

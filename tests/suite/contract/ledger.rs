@@ -103,6 +103,8 @@ pub(super) fn draft(n: u32) -> Draft {
         is_assumed: false,
         provider: "sandbox".into(),
         rated_requests: 0,
+        purpose: sms_mcp::sms::purpose::Purpose::Transactional,
+        schedule: sms_mcp::sms::schedule::Schedule::default(),
     }
 }
 
