@@ -25,7 +25,7 @@ use crate::engine::{Base, Caller, Carrier, Carriers, Engine, Parts, Person, endp
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::{Halts, Pause};
 use crate::http::{self, Endpoint, Options};
-use crate::ledger::facets::{Approvers as _, Upkeep as _};
+use crate::ledger::facets::{Accounts, Approvers as _, Upkeep as _};
 use crate::ledger::mark::{Accepted, MarkAt, Marking, Outlook};
 use crate::ledger::sqlite::{self, Looked, PauseFile, Restored, SqliteLedger};
 use crate::mcp::{Callers, Server, stdio};
@@ -543,7 +543,8 @@ pub async fn look(loaded: &Loaded, file: Option<&Path>) -> Result<Looked> {
 /// # Errors
 /// What [`sqlite::restore`] fails with.
 pub fn restore(loaded: &Loaded, person: &Person, file: &Path) -> Result<Restored> {
-    let restored = sqlite::restore(file, &loaded.ledger, SystemClock.now())?;
+    let act = person.act("restore", &file.display().to_string(), SystemClock.now());
+    let restored = sqlite::restore(file, &loaded.ledger, &act)?;
     person.widened("restore", &loaded.ledger.display().to_string());
     Ok(restored)
 }
@@ -621,6 +622,20 @@ pub fn resume(ledger: &Path, person: &Person, asked: &Pause) -> Result<Vec<Pause
     let left = PauseFile::of_closed(ledger)?.resume(asked)?;
     person.widened("resume", &asked.what());
     Ok(left)
+}
+
+/// Keeps in the ledger what a person is about to do beside it; nothing where there is none yet.
+///
+/// # Errors
+/// Those of the ledger.
+pub async fn keep_act(loaded: &Loaded, person: &Person, verb: &str, subject: &str) -> Result<()> {
+    if !loaded.ledger.exists() {
+        return Ok(());
+    }
+    let store = open_ledger(loaded)?;
+    let kept = store.note_act(person.act(verb, subject, SystemClock.now())).await;
+    store.close().await?;
+    kept
 }
 
 /// What is paused.

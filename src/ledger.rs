@@ -20,10 +20,10 @@ pub mod upkeep;
 
 pub use model::{
     ANSWERS_MS, Act, Back, BaseSession, BatchDraft, BatchMessage, BatchRecord, Change, Claim, Claimed,
-    Decide, Draft, Due, E164, Filter, Forward, Idempotency, Intent, LookClaim, MOST_PENDING, MakeDrafts,
-    Many, Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName,
-    Recheck, Record, Recorded, Recovered, Released, Replies, ReplyPage, ReplyPlace, ReplyRecord, Report,
-    Reservation, SHOWN_AN_HOUR, Segment, Settled, Settlement, Target, VendorId, Whole,
+    Decide, Draft, Due, E164, Filter, Forward, Gone, Idempotency, Intent, LookClaim, MOST_PENDING,
+    MakeDrafts, Many, Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending,
+    ProviderName, Recheck, Record, Recorded, Recovered, Released, Replies, ReplyPage, ReplyPlace,
+    ReplyRecord, Report, Reservation, SHOWN_AN_HOUR, Segment, Settled, Settlement, Target, VendorId, Whole,
 };
 
 use facets::{

@@ -145,7 +145,7 @@ impl Widening {
 
     /// Whether no verb of the engine notes in the ledger that it was done: then it is noted with the proof.
     const fn is_noted_here(self) -> bool {
-        matches!(self, Self::AcceptLedger | Self::Restore | Self::Resume)
+        matches!(self, Self::AcceptLedger)
     }
 
     /// The kinds of the refusals: of who is at no terminal, and of who types something else.

@@ -234,10 +234,10 @@ pub(super) async fn prune(engine: &Engine, loaded: &Loaded, caller: &Caller, dry
 
 /// How many of each kind, in words.
 fn counts(pruned: &Pruned) -> String {
-    let Pruned { messages, bulks, replies, sessions, keys, leftovers } = pruned;
+    let Pruned { messages, bulks, replies, sessions, keys, leftovers, acts } = pruned;
     format!(
         "{messages} messages, {bulks} bulks, {replies} replies, {sessions} sessions, {keys} idempotency \
-         keys, {leftovers} waiting receipts"
+         keys, {leftovers} waiting receipts, {acts} acts of operators"
     )
 }
 

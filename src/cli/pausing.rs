@@ -1,7 +1,7 @@
-//! `pause` and `resume`: everything stands still, or goes on. Neither opens the ledger, so that they work
+//! `pause` and `resume`: everything stands still, or goes on. Neither needs the ledger, so that they work
 //! while that is locked, or on a disk that is full. Pausing needs nothing, the settings neither; going on
-//! widens what agents may do, and asks a person. An approver's proof is kept in the ledger, which is opened for
-//! it.
+//! widens what agents may do, asks a person, and is kept in the ledger where that can be opened. An approver's
+//! proof needs it.
 
 use std::path::PathBuf;
 
@@ -12,6 +12,7 @@ use super::output::{note, print_line};
 use super::proving::Proving;
 use crate::app;
 use crate::config::{self, Loaded, Log, LogLevel, Sources};
+use crate::engine::Person;
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Pause;
 use crate::sms::untrusted::escape;
@@ -27,8 +28,8 @@ fn start_logging(sources: &Sources, mut log: Log) {
 /// What is known of where texts go.
 struct Reach {
     ledger: PathBuf,
-    /// The settings; nothing where they cannot be read.
-    loaded: Option<Loaded>,
+    /// The settings, where they can be read.
+    loaded: Option<Box<Loaded>>,
 }
 
 impl Reach {
@@ -45,7 +46,8 @@ impl Reach {
                         live.display()
                     ));
                 }
-                return Ok(Self { ledger: loaded.ledger.clone(), loaded: Some(loaded) });
+                let ledger = loaded.ledger.clone();
+                return Ok(Self { ledger, loaded: Some(Box::new(loaded)) });
             }
             Err(error) => error,
         };
@@ -77,6 +79,20 @@ impl Reach {
                     .next("Nothing was paused. `sms-mcp pause` alone pauses everything."))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+impl Reach {
+    /// Keeps in the ledger who is about to let this go on. Whatever keeps it from that keeps no text waiting: the
+    /// log has it, and here it is said.
+    async fn keep(&self, person: &Person, asked: &Pause) {
+        let why = match &self.loaded {
+            Some(loaded) => app::keep_act(loaded, person, "resume", &asked.what()).await.err(),
+            None => return note("note: `ledger acts` will not show this: the settings cannot be read"),
+        };
+        if let Some(why) = why {
+            note(&format!("note: `ledger acts` will not show this: {}", why.message()));
         }
     }
 }
@@ -163,10 +179,11 @@ pub(super) async fn resume(sources: &Sources, command: ResumeCommand, proving: &
         known.ledger.display()
     ));
     let gate =
-        Gate { widening: Widening::Resume, ledger: &known.ledger, loaded: known.loaded.as_ref(), proving };
+        Gate { widening: Widening::Resume, ledger: &known.ledger, loaded: known.loaded.as_deref(), proving };
     let Some(person) = gate.pass(app::user_caller(), || Ok(deciding::resumes(&asked))).await? else {
         return Ok(());
     };
+    known.keep(&person, &asked).await;
     let left = app::resume(&known.ledger, &person, &asked)?;
     print_line(&format!("{} goes on, in {}", asked.what(), known.ledger.display()));
     still_paused(&left, &asked);

@@ -1,7 +1,7 @@
 //! Asking a person at the terminal that standard input is. What is asked stands on standard error, so that
 //! answers of commands stay alone on standard output.
 
-use std::io::IsTerminal as _;
+use std::io::{BufRead as _, IsTerminal as _};
 
 use super::output::note;
 use crate::error::{Error, ErrorKind, Result};
@@ -23,13 +23,40 @@ pub(super) fn ask(question: &str) -> Result<String> {
 /// The same, and what is typed is not shown. Where the system cannot hide it, that is said first.
 ///
 /// # Errors
-/// As [`ask`]. Ctrl-C ends the input: a terminal that is left without its echo would stay so.
+/// As [`ask`]. Ctrl-C ends the input at once: a terminal that is left without its echo would stay so.
 pub(super) fn ask_hidden(question: &str) -> Result<String> {
     let hidden = hidden::Hidden::begin();
     note(&format!("{question} ({})", if hidden.is_some() { "not shown" } else { "SHOWN AS IT IS TYPED" }));
-    let typed = read();
+    let typed = if hidden.is_some() { read_hidden() } else { read() };
     drop(hidden);
     typed.and_then(|typed| if typed.contains('\u{3}') { Err(ended()) } else { Ok(typed) })
+}
+
+/// What is typed up to the end of the line, or up to Ctrl-C, which the terminal hands over at once.
+fn read_hidden() -> Result<String> {
+    let mut typed = Vec::new();
+    let mut input = std::io::stdin().lock();
+    loop {
+        let there = match input.fill_buf() {
+            Ok(there) => there,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(unreadable(error)),
+        };
+        let end = there.iter().position(|octet| matches!(octet, b'\n' | 3));
+        let read = end.map_or(there.len(), |end| end + 1);
+        typed.extend_from_slice(there.get(..read).unwrap_or_default());
+        let is_over = end.is_some() || there.is_empty();
+        input.consume(read);
+        if is_over {
+            break;
+        }
+    }
+    if typed.is_empty() {
+        return Err(ended());
+    }
+    String::from_utf8(typed)
+        .map(|typed| typed.trim().to_owned())
+        .map_err(|error| unreadable(std::io::Error::other(error)))
 }
 
 /// What is typed next.
@@ -42,8 +69,12 @@ pub(super) fn read() -> Result<String> {
     match read {
         Ok(0) => Err(ended()),
         Ok(_) => Ok(typed.trim().to_owned()),
-        Err(error) => Err(Error::new(ErrorKind::Internal, "the answer could not be read").because(error)),
+        Err(error) => Err(unreadable(error)),
     }
+}
+
+fn unreadable(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Internal, "the answer could not be read").because(error)
 }
 
 fn ended() -> Error {
@@ -53,7 +84,7 @@ fn ended() -> Error {
 
 #[cfg(unix)]
 mod hidden {
-    use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+    use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
     /// While it is there, the terminal shows nothing of what is typed.
     pub(super) struct Hidden(Termios);
@@ -62,9 +93,10 @@ mod hidden {
         pub(super) fn begin() -> Option<Self> {
             let usual = tcgetattr(std::io::stdin()).ok()?;
             let mut quiet = usual.clone();
-            // Without its signal Ctrl-C is a character, so that the echo comes back before this ends: with the
-            // end of the line that it stands in.
+            // Without its signal Ctrl-C is a character, so that the echo comes back before this ends; and one at
+            // which a line ends, so that nobody has to press Enter after it.
             quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ISIG);
+            quiet.special_codes[SpecialCodeIndex::VEOL] = 3;
             tcsetattr(std::io::stdin(), OptionalActions::Now, &quiet).ok()?;
             Some(Self(usual))
         }

@@ -70,6 +70,10 @@ pub fn load(sources: &Sources) -> Result<Loaded> {
         file.push(end);
         files::check_links("the ledger", Path::new(&file))?;
     }
+    let settings = file.as_deref().map(|file| ("the file of the settings", file));
+    let marked = mark.as_ref().filter(|mark| matches!(mark, MarkPlace::File(_)));
+    let marked = marked.map(|mark| ("the mark of the ledger", mark.path()));
+    outbox::check(&config, &ledger, &settings.into_iter().chain(marked).collect::<Vec<_>>())?;
     for file in config.provider.iter().filter_map(|provider| provider.settings().writes()) {
         files::check_links("the sandbox's outbox", file)?;
     }

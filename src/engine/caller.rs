@@ -41,7 +41,7 @@ impl Caller {
     }
 
     /// What this caller is about to do, for the ledger. Unlike the log it may name a number.
-    pub(super) fn act(&self, verb: &str, subject: &str, at: Timestamp) -> Act {
+    pub fn act(&self, verb: &str, subject: &str, at: Timestamp) -> Act {
         Act {
             at,
             who: self.actor.clone(),
@@ -90,7 +90,7 @@ impl Person {
     }
 
     /// What this person is about to do, for the ledger, as [`Caller::act`].
-    pub(super) fn act(&self, verb: &str, subject: &str, at: Timestamp) -> Act {
+    pub fn act(&self, verb: &str, subject: &str, at: Timestamp) -> Act {
         Act { approver: self.approver.clone(), ..self.caller.act(verb, subject, at) }
     }
 

@@ -1,6 +1,7 @@
 //! Handing messages over, each at most once, and recording what became of it.
 
 mod due;
+mod gone;
 mod offer;
 pub mod outcome;
 mod progress;

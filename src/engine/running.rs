@@ -40,6 +40,8 @@ impl Rooms {
             }
             let deciding = Arc::clone(operate);
             life.spawn(async move { deciding.run_proposals().await });
+            let deliver = Arc::clone(deliver);
+            life.spawn(async move { deliver.run_gone().await });
             let recovery = Arc::clone(recovery);
             life.spawn(async move { recovery.run().await });
             self.start_hearing();

@@ -5,10 +5,10 @@
 use async_trait::async_trait;
 
 use super::model::{
-    Act, Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Many,
-    Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName, Recheck,
-    Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled, Settlement,
-    Target, VendorId, Whole,
+    Act, Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Gone, Intent, LookClaim,
+    Many, Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName,
+    Recheck, Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled,
+    Settlement, Target, VendorId, Whole,
 };
 use super::told::Unmatched;
 pub use super::{
@@ -71,6 +71,10 @@ pub trait Queue: Send + Sync {
     /// queued, or it ends with its money given back. What a frozen budget pays for, and what the lists of
     /// another process keep out, stays as it is.
     async fn release_due(&self, due: Due, recheck: Recheck) -> Result<Released>;
+
+    /// Ends what waited for its time at providers that are not set up any more, once it is too late, with its
+    /// money given back: nobody else would. Returns what that was; nothing of a ledger in doubt.
+    async fn expire_gone(&self, gone: Gone) -> Result<Vec<MessageId>>;
 
     /// Puts messages that this process claimed, and that were certainly not handed over, back in their place
     /// in the queue, as if they had not been claimed. Where the person opted out meanwhile, or something of

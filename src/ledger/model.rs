@@ -22,6 +22,6 @@ pub use people::{
     ANSWERS_MS, MOST_PENDING, NewPending, NewReply, OptOut, Pended, Pending, Recorded, Replies, ReplyPage,
     ReplyPlace, ReplyRecord, SHOWN_AN_HOUR, Settled,
 };
-pub use queue::{Back, Claim, Claimed, Due, Recheck, Recovered, Released};
+pub use queue::{Back, Claim, Claimed, Due, Gone, Recheck, Recovered, Released};
 pub use record::{BatchMessage, BatchRecord, Change, Filter, Record, Whole};
 pub use settlement::{LookClaim, Report, Segment, Settlement};

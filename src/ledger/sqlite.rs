@@ -19,6 +19,7 @@ mod deciding;
 mod due;
 mod early;
 mod facts;
+mod gone;
 mod group;
 mod instance;
 mod job;

@@ -30,6 +30,8 @@ pub struct Pruned {
     pub keys: u32,
     /// Receipts and ids that wait for nothing any more.
     pub leftovers: u32,
+    /// What operators did.
+    pub acts: u32,
 }
 
 impl Pruned {
@@ -48,6 +50,7 @@ impl Pruned {
             sessions: self.sessions.saturating_add(more.sessions),
             keys: self.keys.saturating_add(more.keys),
             leftovers: self.leftovers.saturating_add(more.leftovers),
+            acts: self.acts.saturating_add(more.acts),
         }
     }
 }

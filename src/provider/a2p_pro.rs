@@ -136,6 +136,11 @@ impl Dialect for Refusals {
             ["code", "message"].into_iter().filter_map(|name| error.get(name)?.as_str()).collect();
         (!words.is_empty()).then(|| words.join(": "))
     }
+
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        let body: Value = answer.json().ok()?;
+        Shown::all(&body).into_iter().find_map(|shown| wording::id_of_taken(shown.id, shown.status))
+    }
 }
 
 /// One message as the vendor shows it, or one answer that stands for several.
@@ -239,6 +244,8 @@ impl A2pPro {
         let numbers = group.iter().map(|submission| submission.to.e164()).collect();
         let answer = match self.client.submit(&self.request(first, Recipients::Many(numbers), group)).await {
             Ok(answer) => answer,
+            // Whose id it is, nobody knows.
+            Err(Outcome::Unclear { why, .. }) => return vec![Outcome::Unknown { why }; group.len()],
             Err(outcome) => return vec![outcome; group.len()],
         };
         match answer.json::<Value>() {
@@ -289,6 +296,9 @@ impl Provider for A2pPro {
             Err(why) => return unreadable(&answer, &why),
         };
         match Shown::all(&body).as_slice() {
+            [shown] if shown.to.iter().any(|to| digits::is_another(to, &submission.to)) => {
+                unreadable(&answer, "the answer is about a text to another recipient")
+            }
             [shown] => shown.outcome(&self.wording, &answer),
             _ => unreadable(&answer, "the answer shows no one message"),
         }

@@ -32,13 +32,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::contract::cannot;
 use crate::provider::exchange::{Action, Arguments, Delivery, Event, Finding, NotBelieved, no_such_action};
 use crate::provider::rest::wording::names_an_error;
-use crate::provider::rest::{json as reading, unreadable};
+use crate::provider::rest::{json as reading, outgoing, unreadable};
 use crate::provider::settings::Setup;
 use crate::provider::{Build, Capabilities, Form, Outcome, Provider, Submission};
 use crate::sms::message::State;
 use crate::sms::money::{Currency, Money};
 use crate::sms::number::Number;
-use crate::sms::untrusted::escape;
 
 pub use account::Aws;
 pub use settings::{Config, MessageType};
@@ -200,21 +199,14 @@ impl Provider for Aws {
     }
 
     fn form(&self, _: &Number, from: Option<&str>, text: &str) -> Result<Form> {
-        let count = text.chars().count();
-        if count > MAX_CHARS {
-            let why = format!("the text has {count} characters; AWS takes {MAX_CHARS}");
-            return Err(Error::new(ErrorKind::MessageTooLong, why));
+        outgoing::check_length("AWS", text, MAX_CHARS)?;
+        match self.sender(from).filter(|from| !settings::is_sender(from)) {
+            Some(from) => {
+                let would_be = "a number in E.164, a sender ID, or the id or ARN of a number, sender or pool";
+                Err(outgoing::no_sender("AWS", from, would_be))
+            }
+            None => Ok(Form::of(text)),
         }
-        let Some(from) = self.sender(from) else { return Ok(Form::of(text)) };
-        if !settings::is_sender(from) {
-            let why = format!(
-                "\"{}\" is no sender of AWS: a number in E.164, a sender ID, or the id or ARN of a number, \
-                 sender or pool",
-                escape(from)
-            );
-            return Err(Error::new(ErrorKind::SenderNotAllowed, why));
-        }
-        Ok(Form::of(text))
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {

@@ -237,7 +237,9 @@ impl Outcome {
     #[must_use]
     pub fn findable(self, id: &MessageId) -> Self {
         match self {
-            Self::Unknown { why } => Self::Unclear { vendor_id: id.to_string(), why },
+            Self::Unknown { why } | Self::Unclear { why, .. } => {
+                Self::Unclear { vendor_id: id.to_string(), why }
+            }
             other => other,
         }
     }

@@ -184,6 +184,9 @@ pub struct Page {
     pub next: Option<u32>,
 }
 
+/// What an id begins with that is made of what was told, since the vendor gave none.
+pub const CONTENT_ID: &str = "sha256-";
+
 /// A reply, or another text that a person sent. `Debug` shows neither numbers nor text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -258,6 +261,15 @@ impl std::fmt::Debug for ReplySegment {
     }
 }
 
+/// What says that a person wants no more texts, beside the wish itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeardBy {
+    /// A report of this message of ours: a network refused it for that.
+    Report(MessageId),
+    /// A text with this id of the vendor's.
+    Text(String),
+}
+
 /// What a provider tells by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -294,6 +306,9 @@ pub enum Event {
         is_out: bool,
         /// When, if the vendor says so.
         at: Option<Timestamp>,
+        /// By what that was heard, where it may be told again without a time of its own: what is told again was
+        /// said when it was heard first.
+        heard_by: Option<HeardBy>,
     },
     /// What reads like a receipt, and may as well be what a person wrote. It is the receipt only where the
     /// provider has such a message of ours, to whoever this comes from; else it is the reply, or where that
@@ -445,13 +460,13 @@ pub enum NotBelieved {
 
 impl NotBelieved {
     /// Says that part of a request was like this, and that the rest of it was taken.
-    pub fn note_part(&self) {
+    pub fn note_part(&self, provider: &str) {
         let why = match self {
             Self::Malformed(words) | Self::NotNow(words) => words.as_str(),
             Self::Signature => "nobody proved it",
             Self::NotExpected => "it is not expected",
         };
-        tracing::warn!(why, "part of a webhook does not parse as documented; the rest was taken");
+        tracing::warn!(provider, why, "part of a webhook does not parse as documented; the rest was taken");
     }
 }
 

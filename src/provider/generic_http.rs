@@ -130,7 +130,7 @@ impl Provider for Gateway {
             }
         };
         match self.client.hand_over(&request).await {
-            Ok(answer) => self.outcome(&answer, submission.id.as_str()),
+            Ok(answer) => self.outcome(&answer, submission),
             Err(outcome) => outcome,
         }
     }
@@ -211,7 +211,7 @@ impl Provider for Gateway {
         });
         Ok(Rehearsal {
             request: self.client.written(&request.carrying(&[submission])),
-            outcome: answer.map(|answer| self.outcome(&answer, submission.id.as_str())),
+            outcome: answer.map(|answer| self.outcome(&answer, submission)),
         })
     }
 }

@@ -31,13 +31,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{
     Action, Arguments, Delivery, Enquiry, Event, Finding, NotBelieved, Receipt, Sought, VendorMessage,
 };
-use crate::provider::rest::Request;
 use crate::provider::rest::amount::{self, Rounding};
+use crate::provider::rest::{Request, outgoing};
 use crate::provider::settings::Setup;
 use crate::provider::{Balance, Build, Capabilities, Form, Outcome, Provider, Reference, Submission};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
-use crate::sms::untrusted::escape;
 use answers::Shown;
 
 pub use account::Infobip;
@@ -88,14 +87,9 @@ impl Provider for Infobip {
             );
             return Err(Error::new(ErrorKind::MessageTooLong, why));
         }
-        let refused = |why: String| Err(Error::new(ErrorKind::SenderNotAllowed, why));
         let from = self.sender(from);
         if !settings::is_sender(from) {
-            return refused(format!(
-                "\"{}\" is no sender of Infobip: a number in E.164, a short code, or a name of up to 11 \
-                 letters, digits and spaces",
-                escape(from)
-            ));
+            return Err(outgoing::no_sender("Infobip", from, outgoing::NUMBER_CODE_OR_NAME));
         }
         Ok(form)
     }

@@ -165,7 +165,7 @@ impl Provider for Mailersend {
         let mut events = Vec::new();
         let walked = self.walk("opt_out", |recipient| {
             if let Some(number) = text(recipient, "/number") {
-                events.push(Event::OptOut { number: sender(number), is_out: true, at: None });
+                events.push(Event::OptOut { number: sender(number), is_out: true, at: None, heard_by: None });
             }
             false
         });

@@ -143,7 +143,7 @@ impl Provider for Mailpro {
         Ok(tree
             .suppressed()
             .into_iter()
-            .map(|(text, at)| Event::OptOut { number: Sender::of(&text), is_out: true, at })
+            .map(|(text, at)| Event::OptOut { number: Sender::of(&text), is_out: true, at, heard_by: None })
             .collect())
     }
 

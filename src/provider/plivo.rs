@@ -31,12 +31,11 @@ use crate::provider::exchange::{
     VendorMessage, Webhook, no_such_action,
 };
 use crate::provider::rest::amount::{self, Rounding};
-use crate::provider::rest::{Request, path_part};
+use crate::provider::rest::{Request, outgoing, path_part};
 use crate::provider::settings::Setup;
 use crate::provider::{Balance, Build, Capabilities, Form, Outcome, Provider, Submission};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
-use crate::sms::untrusted::escape;
 use answers::Shown;
 
 pub use account::Plivo;
@@ -120,21 +119,8 @@ impl Provider for Plivo {
     }
 
     fn form(&self, _: &Number, from: Option<&str>, text: &str) -> Result<Form> {
-        let count = text.chars().count();
-        if count > MAX_CHARS {
-            let why = format!("the text has {count} characters; Plivo takes {MAX_CHARS}");
-            return Err(Error::new(ErrorKind::MessageTooLong, why));
-        }
-        let refused = |why: String| Err(Error::new(ErrorKind::SenderNotAllowed, why));
-        let Some(from) = self.sender(from) else { return Ok(Form::of(text)) };
-        if !settings::is_sender(from) {
-            return refused(format!(
-                "\"{}\" is no sender of Plivo: a number in E.164, a short code, or a name of up to 11 \
-                 letters, digits and spaces",
-                escape(from)
-            ));
-        }
-        Ok(Form::of(text))
+        let from = self.sender(from).map(|from| (from, settings::is_sender(from)));
+        outgoing::form("Plivo", (text, MAX_CHARS), from)
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {

@@ -1,7 +1,8 @@
 //! The kit that vendors with a REST interface share: the one client with its pool of connections and the one
 //! place that says what an exchange means for a message; what vendors' [words](wording) mean; their
 //! [JSON](json), their [amounts](amount) and their writing of numbers ([`digits`]) as they really come;
-//! their [prices](rates) by country; and the [forms](form) of their webhooks. What they sign with stands in [`signature`](super::signature).
+//! their [prices](rates) by country; what a text must be for them ([`outgoing`]); and the [forms](form) of their webhooks. What
+//! they sign with stands in [`signature`](super::signature).
 //!
 //! It knows no vendor. What is a vendor's own in its answers it says itself ([`Dialect`]).
 
@@ -12,6 +13,7 @@ pub mod codes;
 pub mod digits;
 pub mod form;
 pub mod json;
+pub mod outgoing;
 mod pool;
 pub mod rates;
 mod request;

@@ -31,13 +31,12 @@ use crate::provider::exchange::{
     Action, Arguments, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Page, Receipt, Sought,
     VendorMessage, no_such_action,
 };
-use crate::provider::rest::{Request, digits, path_part, unreadable, wording};
+use crate::provider::rest::{Request, digits, outgoing, path_part, unreadable, wording};
 use crate::provider::settings::Setup;
 use crate::provider::{Build, Capabilities, Form, Outcome, Provider, Reference, Submission};
 use crate::sms::message::State;
 use crate::sms::money::Money;
 use crate::sms::number::Number;
-use crate::sms::untrusted::escape;
 use account::{Body, PAGE};
 use answers::{Batch, Fared};
 
@@ -82,15 +81,9 @@ impl Provider for Sinch {
     }
 
     fn form(&self, _: &Number, from: Option<&str>, text: &str) -> Result<Form> {
-        let refused = |why: String| Err(Error::new(ErrorKind::SenderNotAllowed, why));
         let from = self.sender(from);
         if !settings::is_sender(from) {
-            return refused(format!(
-                "\"{}\" is no sender of Sinch: a number in E.164, a short code, or a name of up to 11 \
-                 letters, \
-                 digits and spaces",
-                escape(from)
-            ));
+            return Err(outgoing::no_sender("Sinch", from, outgoing::NUMBER_CODE_OR_NAME));
         }
         Ok(Form::of(text))
     }

@@ -19,7 +19,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::exchange::{Enquiry, Event, Finding, ListQuery, Page, Receipt, VendorMessage};
 use crate::provider::rest::amount::{self, Rounding};
 use crate::provider::rest::wording::{self, Wording};
-use crate::provider::rest::{self, Answer, Client, Dialect, Request, digits, json, path_part, unreadable};
+use crate::provider::rest::{
+    self, Answer, Client, Dialect, Request, digits, json, outgoing, path_part, unreadable,
+};
 use crate::provider::settings::{Rate, Setup, ToldIn};
 use crate::provider::{Balance, Build, Capabilities, Form, Outcome, Provider, Submission};
 use crate::setting::SecretText;
@@ -115,6 +117,11 @@ impl Dialect for Refusals {
             inner.as_str().filter(|said| !said.is_empty())
         });
         said.map(str::to_owned)
+    }
+
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        let Shown { id, status, .. } = Shown::read(&answer.json().ok()?);
+        wording::id_of_taken(id, status.as_deref())
     }
 
     fn verdict(&self, answer: &Answer, _: Timestamp) -> Option<Outcome> {
@@ -288,11 +295,7 @@ impl Provider for SmsForAi {
     }
 
     fn form(&self, _: &Number, _: Option<&str>, text: &str) -> Result<Form> {
-        let count = text.chars().count();
-        if count > MAX_CHARS {
-            let why = format!("the text has {count} characters; {} takes {MAX_CHARS}", self.config.name);
-            return Err(Error::new(ErrorKind::MessageTooLong, why));
-        }
+        outgoing::check_length(&self.config.name, text, MAX_CHARS)?;
         Ok(Form::of(text))
     }
 
@@ -308,7 +311,10 @@ impl Provider for SmsForAi {
             Ok(body) => body,
             Err(why) => return unreadable(&answer, &why),
         };
-        let Shown { id, price, .. } = Shown::read(&body);
+        let Shown { id, price, to, .. } = Shown::read(&body);
+        if to.is_some_and(|to| digits::is_another(&to, &submission.to)) {
+            return unreadable(&answer, "the answer is about a text to another recipient");
+        }
         self.wording.said(&levels(&body), id.is_some()).outcome(&answer, id, None, price)
     }
 

@@ -29,13 +29,12 @@ use crate::provider::exchange::{
 };
 use crate::provider::rest::amount::{self, Rounding};
 use crate::provider::rest::wording::Said;
-use crate::provider::rest::{Request, path_part, unreadable};
+use crate::provider::rest::{Request, digits, outgoing, path_part, unreadable};
 use crate::provider::settings::Setup;
 use crate::provider::{Balance, Build, Capabilities, Form, Outcome, Provider, Submission};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
 use crate::sms::sender;
-use crate::sms::untrusted::escape;
 use answers::Shown;
 
 pub use account::Telnyx;
@@ -103,22 +102,15 @@ impl Provider for Telnyx {
     }
 
     fn form(&self, _: &Number, from: Option<&str>, text: &str) -> Result<Form> {
-        let count = text.chars().count();
-        if count > MAX_CHARS {
-            let why = format!("the text has {count} characters; Telnyx takes {MAX_CHARS}");
-            return Err(Error::new(ErrorKind::MessageTooLong, why));
-        }
-        let refused = |why: String| Err(Error::new(ErrorKind::SenderNotAllowed, why));
+        outgoing::check_length("Telnyx", text, MAX_CHARS)?;
         let from = self.sender(from);
         if !settings::is_sender(from) {
-            return refused(format!(
-                "\"{}\" is no sender of Telnyx: a number in E.164, a short code, or a name of 3 to 11 \
-                 letters, digits and spaces",
-                escape(from)
-            ));
+            let would_be = "a number in E.164, a short code, or a name of 3 to 11 letters, digits and spaces";
+            return Err(outgoing::no_sender("Telnyx", from, would_be));
         }
         if sender::is_name(from) && self.config.messaging_profile.is_none() {
-            return refused("Telnyx sends from a name by a messaging profile alone; none is set".to_owned());
+            let why = "Telnyx sends from a name by a messaging profile alone; none is set";
+            return Err(Error::new(ErrorKind::SenderNotAllowed, why));
         }
         Ok(Form::of(text))
     }
@@ -147,6 +139,10 @@ impl Provider for Telnyx {
         let shown = Shown(data);
         let Some(id) = shown.id() else { return unreadable(&answer, "the answer has no data.id") };
         let recipient = data.pointer("/to/0").unwrap_or(&Value::Null);
+        let to = recipient.get("phone_number").and_then(Value::as_str);
+        if to.is_some_and(|to| digits::is_another(to, &submission.to)) {
+            return unreadable(&answer, "the answer is about a text to another recipient");
+        }
         let said = match shown.status() {
             Some(_) => self.wording.said(&[&body, data, recipient], true),
             None => Said::Unclear("the answer has no status of its recipient".to_owned()),

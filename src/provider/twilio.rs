@@ -26,14 +26,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::provider::exchange::{
     Action, Arguments, Delivery, Enquiry, Event, Finding, ListQuery, NotBelieved, Page, Receipt,
     VendorMessage,
 };
 use crate::provider::rest::amount::{self, Rounding};
 use crate::provider::rest::form::Fields;
-use crate::provider::rest::{Request, path_part, unreadable};
+use crate::provider::rest::{Request, outgoing, path_part, unreadable};
 use crate::provider::settings::Setup;
 use crate::provider::{Balance, Build, Capabilities, Form, Outcome, Provider, Submission};
 use crate::sms::money::Money;
@@ -160,21 +160,9 @@ impl Provider for Twilio {
     }
 
     fn form(&self, _: &Number, from: Option<&str>, text: &str) -> Result<Form> {
-        let count = text.chars().count();
-        if count > MAX_CHARS {
-            let why = format!("the text has {count} characters; Twilio takes {MAX_CHARS}");
-            return Err(Error::new(ErrorKind::MessageTooLong, why));
-        }
-        let refused = |why: String| Err(Error::new(ErrorKind::SenderNotAllowed, why));
         let (kind, from) = self.sender(from);
-        if kind == "From" && !settings::is_sender(from) {
-            return refused(format!(
-                "\"{}\" is no sender of Twilio: a number in E.164, a short code, or a name of up to 11 \
-                 letters, digits and spaces",
-                escape(from)
-            ));
-        }
-        Ok(Form::of(text))
+        let is_sender = kind != "From" || settings::is_sender(from);
+        outgoing::form("Twilio", (text, MAX_CHARS), Some((from, is_sender)))
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {
@@ -196,6 +184,9 @@ impl Provider for Twilio {
         let said = self.wording.said(&[&body], shown.id.is_some());
         if shown.id.is_none() {
             return unreadable(&answer, "the answer has no sid");
+        }
+        if shown.is_to_another(&submission.to) {
+            return unreadable(&answer, "the answer is about a text to another recipient");
         }
         said.outcome(&answer, shown.id, segments, price)
     }

@@ -31,16 +31,15 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::provider::exchange::{Action, Arguments, Delivery, Event, Finding, NotBelieved, Webhook};
-use crate::provider::rest::Request;
 use crate::provider::rest::amount::{self, Rounding};
+use crate::provider::rest::{Request, outgoing};
 use crate::provider::settings::Setup;
 use crate::provider::{Balance, Build, Capabilities, Form, Outcome, Provider, Submission};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
 use crate::sms::text::{Encoding, plan};
-use crate::sms::untrusted::escape;
 
 pub use account::Vonage;
 pub use settings::{Api, Config, Method as SignatureMethod};
@@ -182,21 +181,8 @@ impl Provider for Vonage {
     }
 
     fn form(&self, _: &Number, from: Option<&str>, text: &str) -> Result<Form> {
-        let count = text.chars().count();
-        if count > MAX_CHARS {
-            let why = format!("the text has {count} characters; Vonage takes {MAX_CHARS}");
-            return Err(Error::new(ErrorKind::MessageTooLong, why));
-        }
-        let refused = |why: String| Err(Error::new(ErrorKind::SenderNotAllowed, why));
         let from = self.sender(from);
-        if !settings::is_sender(from) {
-            return refused(format!(
-                "\"{}\" is no sender of Vonage: a number in E.164, a short code, or a name of up to 11 \
-                 letters, digits and spaces",
-                escape(from)
-            ));
-        }
-        Ok(Form::of(text))
+        outgoing::form("Vonage", (text, MAX_CHARS), Some((from, settings::is_sender(from))))
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {

@@ -1,12 +1,12 @@
 //! Which words of the vendor are in what a provider answers: the one list of them, so that none is kept or
 //! shown unlooked at.
 //!
-//! Not among them: ids, which are held to a form of their own, and what people wrote, which is kept as it was
-//! written.
+//! Beside them the vendor's ids, which are held to a form of their own and quote nothing. Not among them: what
+//! people wrote, which is kept as it was written.
 
 use serde_json::Value;
 
-use super::exchange::{Event, Finding, NotBelieved, Page, Receipt, SegmentOutcome, VendorMessage};
+use super::exchange::{Event, Finding, HeardBy, NotBelieved, Page, Receipt, SegmentOutcome, VendorMessage};
 use super::{Balance, Outcome};
 use crate::error::Error;
 
@@ -14,6 +14,11 @@ use crate::error::Error;
 pub trait Worded {
     /// Shows each text in it that may be the vendor's words, to be changed.
     fn words(&mut self, look: &mut dyn FnMut(&mut String));
+
+    /// Shows each id of the vendor's in it, to be changed; what becomes empty is none.
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        let _ = look;
+    }
 }
 
 impl Worded for Outcome {
@@ -29,6 +34,17 @@ impl Worded for Outcome {
             Self::Segments(segments) => segments.words(look),
         }
     }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        match self {
+            Self::Accepted { vendor_id, .. } | Self::Failed { vendor_id, .. } => {
+                vendor_id.iter_mut().for_each(look);
+            }
+            Self::Unclear { vendor_id, .. } => look(vendor_id),
+            Self::Segments(segments) => segments.ids(look),
+            Self::Rejected { .. } | Self::NotSent { .. } | Self::NotNow { .. } | Self::Unknown { .. } => {}
+        }
+    }
 }
 
 impl Worded for SegmentOutcome {
@@ -41,11 +57,21 @@ impl Worded for SegmentOutcome {
             | Self::Unknown { why } => look(why),
         }
     }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        if let Self::Accepted { vendor_id, .. } = self {
+            look(vendor_id);
+        }
+    }
 }
 
 impl Worded for Receipt {
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
         self.why.iter_mut().for_each(look);
+    }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        look(&mut self.vendor_id);
     }
 }
 
@@ -62,17 +88,41 @@ impl Worded for Event {
             | Self::Unacknowledged(_) => {}
         }
     }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        match self {
+            Self::Receipt(receipt) => receipt.ids(look),
+            Self::Claimed { receipt, reply } => {
+                receipt.ids(look);
+                reply.iter_mut().for_each(|reply| look(&mut reply.vendor_id));
+            }
+            Self::Answered(answered) => answered.outcome.ids(look),
+            Self::Hint { vendor_id, .. } | Self::Named { vendor_id, .. } => look(vendor_id),
+            Self::Reply(reply) => look(&mut reply.vendor_id),
+            Self::Segment(segment) => look(&mut segment.vendor_id),
+            Self::OptOut { heard_by: Some(HeardBy::Text(id)), .. } => look(id),
+            Self::OptOut { .. } | Self::Unacknowledged(_) => {}
+        }
+    }
 }
 
 impl Worded for VendorMessage {
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
         self.why.iter_mut().for_each(look);
     }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        look(&mut self.vendor_id);
+    }
 }
 
 impl Worded for Page {
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
         self.messages.words(look);
+    }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        self.messages.ids(look);
     }
 }
 
@@ -125,11 +175,19 @@ impl<T: Worded> Worded for Vec<T> {
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
         self.iter_mut().for_each(|one| one.words(look));
     }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        self.iter_mut().for_each(|one| one.ids(look));
+    }
 }
 
 impl<T: Worded> Worded for Option<T> {
     fn words(&mut self, look: &mut dyn FnMut(&mut String)) {
         self.iter_mut().for_each(|one| one.words(look));
+    }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        self.iter_mut().for_each(|one| one.ids(look));
     }
 }
 
@@ -138,6 +196,12 @@ impl<T: Worded, E: Worded> Worded for Result<T, E> {
         match self {
             Ok(answer) => answer.words(look),
             Err(error) => error.words(look),
+        }
+    }
+
+    fn ids(&mut self, look: &mut dyn FnMut(&mut String)) {
+        if let Ok(answer) = self {
+            answer.ids(look);
         }
     }
 }

@@ -6,11 +6,13 @@
 //! three of its words, its codes of four digits and more. What is left, a code and a reason, says what there
 //! is to say.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::Hash;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+use super::message::hex;
 
 /// What stands for what was taken out.
 pub const HIDDEN: &str = "[hidden]";
@@ -33,37 +35,81 @@ const WORDS_RUN: usize = 3;
 /// Digits that may be a code of a text.
 const SHORTEST_CODE: usize = 4;
 
-/// The secrets of one provider in all their usual writings, folded. It has no `Debug`.
+/// Characters of a secret in a row that make an id hold it: many more than a vendor's ids and its keys have in
+/// common by their form, such as `live_`.
+const ID_RUN: usize = 16;
+
+/// Shorter ones may stand in an id by chance.
+const SHORTEST_IN_ID: usize = 8;
+
+/// Longer secrets, which are keys of certificates and no vendor is shown, are not looked for in writings of
+/// writings.
+const LONGEST_TWICE: usize = 256;
+
+/// Runs of characters, by their length.
+type Runs = BTreeMap<usize, HashSet<Vec<char>>>;
+
+/// The secrets of one provider in all their usual writings, folded, as the runs of characters that are looked
+/// for. It has no `Debug`.
 #[derive(Clone, Default)]
-pub struct Writings(Vec<Vec<char>>);
+pub struct Writings {
+    in_words: Runs,
+    in_ids: Runs,
+    /// Those that an id holds only where it is one of them.
+    whole: HashSet<Vec<char>>,
+}
 
 impl Writings {
-    /// Adds a secret: plain, percent-encoded, and in base64 wherever it stands in what is encoded, as after a
-    /// user's name.
+    /// Adds a secret: plain, percent-encoded, in hexadecimal, and in base64 wherever it stands in what is
+    /// encoded, as after a user's name; and in either of the last two once more, as a log writes a header.
     pub fn add(&mut self, secret: &str) {
-        if secret.chars().count() < SHORTEST_SECRET {
+        let length = secret.chars().count();
+        if length < SHORTEST_SECRET {
             return;
         }
         let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-        let mut writings = vec![secret.to_owned(), form.replace('+', "%20"), form];
-        for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
-            for before in 0..3 {
-                let mut octets = vec![0; before];
-                octets.extend(secret.as_bytes());
-                let is_cut = !octets.len().is_multiple_of(3);
-                let encoded = engine.encode(octets);
-                // The first and the last characters hold bits of their neighbours.
-                let inner = encoded
-                    .get((before * 8).div_ceil(6)..encoded.len() - usize::from(is_cut))
-                    .unwrap_or_default();
-                writings.push(inner.to_owned());
-            }
+        let once = encoded(secret);
+        let mut writings = HashSet::from([secret.to_owned(), form.replace('+', "%20"), form]);
+        if length <= LONGEST_TWICE {
+            writings.extend(once.iter().flat_map(|writing| encoded(writing)));
         }
-        let folded =
-            writings.iter().map(|writing| fold(writing).into_iter().map(|(c, ..)| c).collect::<Vec<char>>());
-        self.0.extend(folded.filter(|writing| writing.len() >= SHORTEST_SECRET));
-        self.0.dedup();
+        writings.extend(once);
+        for writing in writings {
+            self.note(fold(&writing).into_iter().map(|(c, ..)| c).collect());
+        }
     }
+
+    fn note(&mut self, writing: Vec<char>) {
+        let note = |runs: &mut Runs, longest: usize| {
+            let length = writing.len().min(longest);
+            runs.entry(length).or_default().extend(writing.windows(length).map(<[char]>::to_vec));
+        };
+        if writing.len() >= SHORTEST_SECRET {
+            note(&mut self.in_words, SECRET_RUN);
+        }
+        if writing.len() >= SHORTEST_IN_ID {
+            note(&mut self.in_ids, ID_RUN);
+        } else if writing.len() >= SHORTEST_SECRET {
+            self.whole.insert(writing);
+        }
+    }
+}
+
+/// A text in hexadecimal, and in base64 wherever it stands in what is encoded.
+fn encoded(text: &str) -> HashSet<String> {
+    let mut writings = HashSet::from([hex(text.as_bytes())]);
+    for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+        for before in 0..3 {
+            let mut octets = vec![0; before];
+            octets.extend(text.as_bytes());
+            let is_cut = !octets.len().is_multiple_of(3);
+            let encoded = engine.encode(octets);
+            // The first and the last characters hold bits of their neighbours.
+            let inner = encoded.get((before * 8).div_ceil(6)..encoded.len() - usize::from(is_cut));
+            writings.insert(inner.unwrap_or_default().to_owned());
+        }
+    }
+    writings
 }
 
 /// A piece of some words, and the characters that it is made of.
@@ -120,10 +166,19 @@ fn mark<T: Eq + Hash + Clone>(words: &[Piece<T>], theirs: &[T], run: usize, hidd
         return;
     }
     let known: HashSet<&[T]> = theirs.windows(run).collect();
-    for window in words.windows(run) {
+    mark_known(words, run, |run| known.contains(run), hidden);
+}
+
+/// Marks each run of so many pieces that is known.
+fn mark_known<T: Clone>(
+    words: &[Piece<T>],
+    run: usize,
+    is_known: impl Fn(&[T]) -> bool,
+    hidden: &mut [bool],
+) {
+    for window in words.windows(run.max(1)) {
         let pieces: Vec<T> = window.iter().map(|(piece, ..)| piece.clone()).collect();
-        if let (true, Some((_, from, _)), Some((.., to))) =
-            (known.contains(pieces.as_slice()), window.first(), window.last())
+        if let (true, Some((_, from, _)), Some((.., to))) = (is_known(&pieces), window.first(), window.last())
         {
             hidden.get_mut(*from..=*to).unwrap_or_default().fill(true);
         }
@@ -134,10 +189,17 @@ fn mark<T: Eq + Hash + Clone>(words: &[Piece<T>], theirs: &[T], run: usize, hidd
 pub fn without_secrets(words: &str, secrets: &Writings) -> String {
     let mut hidden = vec![false; words.chars().count()];
     let folded = fold(words);
-    for secret in &secrets.0 {
-        mark(&folded, secret, secret.len().min(SECRET_RUN), &mut hidden);
+    for (run, known) in &secrets.in_words {
+        mark_known(&folded, *run, |run| known.contains(run), &mut hidden);
     }
     shown(words, &hidden)
+}
+
+/// Whether an id of a vendor's is one of these secrets, or holds one, in whatever writing.
+pub fn holds_secret(id: &str, secrets: &Writings) -> bool {
+    let id: Vec<char> = fold(id).into_iter().map(|(c, ..)| c).collect();
+    let holds = |(run, known): (&usize, &HashSet<Vec<char>>)| id.windows(*run).any(|run| known.contains(run));
+    secrets.whole.contains(&id) || secrets.in_ids.iter().any(holds)
 }
 
 /// A vendor's words without what they hold of these texts.
@@ -231,8 +293,41 @@ mod tests {
             let middle = &encoded[encoded.len() / 2 - 4..encoded.len() / 2 + 4];
             assert!(!shown.contains(middle), "{shown} of {encoded}");
         }
+        let twice =
+            |user: &str| base64::engine::general_purpose::STANDARD.encode(format!("Basic {}", basic(user)));
+        for writing in [hex(key.as_bytes()), hex(key.as_bytes()).to_uppercase(), hex(basic("a").as_bytes())]
+            .into_iter()
+            .chain(["", "a", "ab", "abc"].map(twice))
+            .chain([base64::engine::general_purpose::URL_SAFE.encode(hex(key.as_bytes()))])
+        {
+            let shown = without_secrets(&format!("received {writing}"), &known);
+            let middle = &writing[writing.len() / 2 - 4..writing.len() / 2 + 4];
+            assert!(shown.starts_with("received ") && !shown.contains(middle), "{shown} of {writing}");
+        }
         assert_eq!(without_secrets("a pin, abc", &secrets(&["abc", ""])), "a pin, abc", "that is none");
         assert_eq!(without_secrets("the pin is s3cr", &secrets(&["s3cr"])), "the pin is [hidden]");
+    }
+
+    #[test]
+    fn an_id_that_is_a_secret_or_holds_one_is_told_from_one_that_has_a_few_characters_of_it() {
+        let key = "live_4f9c2b7e1d80a6";
+        let known = secrets(&[key, "4711", "s3cret77"]);
+        let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+        for id in [
+            key.to_owned(),
+            format!("msg-{}", key.to_uppercase()),
+            format!("x{}", &key[2..18]),
+            hex(key.as_bytes()),
+            base64(&format!("user:{key}")),
+            base64(&base64(key)),
+            "4711".to_owned(),
+            "a-s3cret77-b".to_owned(),
+        ] {
+            assert!(holds_secret(&id, &known), "{id}");
+        }
+        for id in ["", "1", "live_77aa01b2c3d4e5", "live_4f9c2b-1", "124711", "47110", "s3cret7", "SM0123"] {
+            assert!(!holds_secret(id, &known), "{id}");
+        }
     }
 
     #[test]

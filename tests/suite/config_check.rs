@@ -290,6 +290,50 @@ fn an_error_names_what_was_written_and_what_would_be_right() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn an_outbox_that_is_a_file_of_ours_is_refused_before_anything_is_written_there() {
+    let desk = Desk::new("");
+    assert_eq!(desk.run(&["send", "+12025550123", "Hello"]).code, 0);
+    let (ledger, elsewhere) = (desk.ledger(), desk.path().join("elsewhere"));
+    std::os::unix::fs::symlink(&ledger, desk.path().join("link")).unwrap();
+    std::fs::hard_link(&ledger, desk.path().join("hard")).unwrap();
+    std::os::unix::fs::symlink(ledger.parent().unwrap(), &elsewhere).unwrap();
+    let beside = |end: &str| format!("{}{end}", ledger.display());
+    let inside = |name: &str| desk.path().join(name).display().to_string();
+    let through = elsewhere.join(ledger.file_name().unwrap()).display().to_string();
+    for outbox in [
+        beside(""),
+        beside("-wal"),
+        beside("-shm"),
+        beside(".live/pause"),
+        beside(".live/new"),
+        inside("link"),
+        inside("hard"),
+        through.clone(),
+        format!("{through}-wal"),
+        desk.config().display().to_string(),
+    ] {
+        let before = std::fs::read(&ledger).unwrap();
+        let settings = format!("[[provider]]\nkind = \"sandbox\"\noutbox = '{outbox}'\n");
+        std::fs::write(desk.config(), &settings).unwrap();
+        let refused = desk.run(&["send", "+12025550123", "Hello"]);
+        assert!(
+            refused.code == 1
+                && refused.err.contains(&outbox)
+                && refused.err.contains("name a file of its own"),
+            "{outbox}: {refused:?}"
+        );
+        assert_eq!(std::fs::read(&ledger).unwrap(), before, "{outbox}");
+        assert_eq!(std::fs::read_to_string(desk.config()).unwrap(), settings, "{outbox}");
+    }
+    std::fs::remove_file(inside("hard")).unwrap();
+    let fine = inside("ledger.db.outbox");
+    std::fs::write(desk.config(), format!("[[provider]]\nkind = \"sandbox\"\noutbox = '{fine}'\n")).unwrap();
+    let sent = desk.run(&["send", "+12025550123", "Hello again"]);
+    assert_eq!(sent.code, 0, "{sent:?}");
+}
+
 #[test]
 fn a_port_alone_is_answered_with_the_whole_address() {
     let desk = Desk::new("");

@@ -136,6 +136,12 @@ fn a_restored_ledger_sends_nothing_that_may_have_left_since_and_sends_what_is_ne
         restored.out.contains("unknown now, and never sent") && restored.err.contains("who opted out"),
         "{restored:?}"
     );
+    let acts = desk.done(&["ledger", "acts", "--json"]).json();
+    assert_eq!(
+        (&acts[0]["verb"], &acts[0]["subject"]),
+        (&"restore".into(), &backup.as_str().into()),
+        "{acts}"
+    );
     let before = restored.out.lines().find_map(|line| line.strip_prefix("what was there is ")).unwrap();
     assert!(
         Path::new(before).exists() && Path::new(&format!("{before}-wal")).exists(),

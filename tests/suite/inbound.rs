@@ -26,7 +26,7 @@ use sms_mcp::http::{Endpoint, Options};
 use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::policy::Policy;
-use sms_mcp::provider::exchange::{Delivery, Enquiry, Event, Finding, NotBelieved, Receipt, Reply};
+use sms_mcp::provider::exchange::{Delivery, Enquiry, Event, Finding, HeardBy, NotBelieved, Receipt, Reply};
 use sms_mcp::provider::settings::{Callback, Rate};
 use sms_mcp::provider::{Capabilities, Outcome, Provider, Submission};
 use sms_mcp::setting::SecretText;
@@ -89,7 +89,8 @@ fn event_of(value: &Value, now: Timestamp, message: Option<&MessageId>) -> Resul
         Some("opt_out") => Event::OptOut {
             number: need("from")?.into(),
             is_out: value["out"].as_bool().unwrap_or(true),
-            at: Some(at),
+            at: (!value["untimed"].as_bool().unwrap_or(false)).then_some(at),
+            heard_by: message.cloned().map(HeardBy::Report),
         },
         _ => return Err(NotBelieved::Malformed("`event` is none of the documented ones".into())),
     })
@@ -354,6 +355,11 @@ impl Bench {
     /// Signed events to the vendor's address.
     pub async fn told(&self, events: Value) -> u16 {
         self.post(&path("acme", None), &[SIGNED], events.to_string().into_bytes()).await.status
+    }
+
+    /// The same to the address of one message.
+    async fn told_of(&self, id: &MessageId, events: Value) -> u16 {
+        self.post(&path("acme", Some(id)), &[SIGNED], events.to_string().into_bytes()).await.status
     }
 
     pub async fn status(&self, id: &MessageId) -> StatusAnswer {
@@ -847,13 +853,69 @@ async fn what_is_told_again_does_not_undo_what_was_wished_since() {
     assert_eq!(bench.told(reply("r-4", &fictional(1), "STOP")).await, 204);
     assert_eq!(bench.told(start).await, 204);
     assert_eq!(bench.opted_out().await.len(), 1, "an old start undoes no later stop");
-    // Neither id nor time of its own: a stop that is said again may not be missed.
     assert_eq!(bench.told(reply("r-5", &fictional(1), "START")).await, 204);
     assert!(bench.opted_out().await.is_empty());
     // Later by the clock, which counts milliseconds.
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert_eq!(bench.told(reply("r-4", &fictional(1), "STOP")).await, 204);
+    assert!(bench.opted_out().await.is_empty(), "by its id that is the text of before the start");
+    // Neither id nor time of its own: a stop that is said again may not be missed.
+    let nameless = reply("sha256-0b57e1", &fictional(1), "STOP");
+    assert_eq!(bench.told(nameless.clone()).await, 204);
     assert_eq!(bench.opted_out().await.len(), 1);
+    assert_eq!(bench.told(reply("r-6", &fictional(1), "START")).await, 204);
+    assert!(bench.opted_out().await.is_empty());
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(bench.told(nameless).await, 204);
+    assert_eq!(bench.opted_out().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_of_an_opt_out_that_is_told_again_stops_nobody_who_asked_for_texts_since() {
+    let ago = SystemClock.now().plus_ms(-60_000).as_millis();
+    for wish in [
+        // The report's own time, and where it has none the moment at which it was told first.
+        json!({ "event": "opt_out", "from": fictional(1), "at_ms": ago }),
+        json!({ "event": "opt_out", "from": fictional(1), "untimed": true }),
+    ] {
+        let bench = bench().await;
+        let id = bench.send(1, "a").await;
+        let receipt = json!({ "event": "receipt", "id": "v-a", "state": "failed", "why": "opted out" });
+        let report = json!([receipt, wish]);
+        assert_eq!(bench.told_of(&id, report.clone()).await, 204);
+        assert_eq!(bench.opted_out().await.len(), 1, "{wish}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert_eq!(bench.told(reply("r-1", &fictional(1), "START")).await, 204);
+        assert!(bench.opted_out().await.is_empty(), "{wish}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert_eq!(bench.told_of(&id, report).await, 204);
+        assert!(bench.opted_out().await.is_empty(), "{wish}: it was said before the start");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_no_vendor_can_mean_is_when_it_was_told() {
+    let day = 86_400_000;
+    let now = SystemClock.now();
+    let bench = bench().await;
+    // Digits of a local date as a count of milliseconds, seconds as milliseconds, and the other way round.
+    for (n, at_ms) in [(1, 202_611_280_330), (2, now.as_millis() / 1_000), (3, now.as_millis() * 1_000)] {
+        let text = n.to_string();
+        bench.send(n, &text).await;
+        let told = json!([
+            { "event": "receipt", "id": format!("v-{text}"), "state": "delivered", "at_ms": at_ms },
+            { "event": "reply", "id": format!("r-{n}"), "from": fictional(n), "text": "STOP", "at_ms": at_ms },
+        ]);
+        assert_eq!(bench.told(told).await, 204);
+        let wish = json!([{ "event": "opt_out", "from": fictional(10 + n), "at_ms": at_ms }]);
+        assert_eq!(bench.told(wish).await, 204);
+    }
+    let stopped = bench.reader.opt_outs(100).await.unwrap();
+    assert_eq!(stopped.len(), 6);
+    for stop in &stopped {
+        let ago = SystemClock.now().as_millis() - stop.at.as_millis();
+        assert!((0..day).contains(&ago), "{} at {}", stop.number, stop.at.rfc3339());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -872,6 +934,7 @@ async fn a_vendors_opt_outs_come_by_webhook_and_when_it_is_asked() {
         number: fictional(3).into(),
         is_out: true,
         at: None,
+        heard_by: None,
     });
     let bench = bench_with(vendor).await;
     assert_eq!(bench.told(json!([{ "event": "opt_out", "from": fictional(1) }])).await, 204);

@@ -180,7 +180,9 @@ fn talk(mut command: Command, answers: &[(&str, &str)]) -> (Ended, String) {
         eventually(&format!("the question {question}"), || asked.lock().unwrap()[from..].contains(question));
         let at = asked.lock().unwrap()[from..].find(question).unwrap();
         from += at + question.len();
-        ours.write_all(format!("{answer}\n").as_bytes()).unwrap();
+        // Ctrl-C and Ctrl-D end it by themselves.
+        let enter = if ["\u{3}", "\u{4}"].contains(answer) { "" } else { "\n" };
+        ours.write_all(format!("{answer}{enter}").as_bytes()).unwrap();
     }
     let output = child.wait_with_output().unwrap();
     reader.join().unwrap();

@@ -409,6 +409,7 @@ fn a_pause_works_while_another_process_holds_the_ledger_and_with_settings_that_c
     holder.execute_batch("ROLLBACK").unwrap();
     let resumed = desk.types(&["resume"], "resume");
     assert_eq!(resumed.code, 0, "{resumed:?}");
+    assert!(resumed.err.contains("`ledger acts` will not show this"), "{resumed:?}");
     assert_eq!(call(&server, "send_sms", &text_to(&fictional(1), "second"))["status"], "sent");
     assert_eq!(desk.sent().len(), 2);
 }
@@ -472,7 +473,11 @@ fn resume_asks_a_person_at_a_terminal_and_nobody_else() {
     let no = desk.types(&["resume"], "yes");
     assert!(no.code == 1 && no.err.contains("Nothing was resumed"), "{no:?}");
     assert_eq!(desk.run(&["send", &fictional(1), "Hello", "--json"]).json()["code"], "paused");
+    assert!(!desk.done(&["ledger", "acts"]).out.contains("resume"), "nobody has resumed anything yet");
     resume(&desk, &[]);
+    let acts = desk.done(&["ledger", "acts", "--json"]).json();
+    assert_eq!((&acts[0]["verb"], &acts[0]["subject"]), (&json!("resume"), &json!("everything")), "{acts}");
+    assert!(acts[0]["who"].as_str().unwrap().starts_with("user:"), "{acts}");
     desk.done(&["send", &fictional(1), "Hello"]);
 }
 

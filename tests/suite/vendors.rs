@@ -22,8 +22,13 @@ pub mod twilio;
 pub mod vonage;
 mod whole;
 
+use sms_mcp::clock::Timestamp;
 use sms_mcp::config::KINDS;
+use sms_mcp::provider::Submission;
+use sms_mcp::provider::exchange::Enquiry;
 use sms_mcp::provider::rest::Settings;
+use sms_mcp::sms::message::MessageId;
+use sms_mcp::sms::number::Number;
 
 use crate::fake::PATIENCE;
 
@@ -32,6 +37,24 @@ use crate::fake::PATIENCE;
 pub fn patient() -> Settings {
     let patience = format!("{}s", PATIENCE.as_secs()).parse().unwrap();
     Settings { connect_timeout: patience, read_timeout: patience, timeout: patience, ..Settings::default() }
+}
+
+/// A text of one segment to somebody, as it is handed to a provider that shows its own sender.
+pub fn submission_of(id: MessageId, to: Number, text: &str) -> Submission {
+    Submission {
+        id,
+        to,
+        from: None,
+        text: text.to_owned(),
+        segments: 1,
+        ceiling: None,
+        brake: Default::default(),
+    }
+}
+
+/// What such a text is looked up by.
+pub fn enquiry_of(id: MessageId, vendor_id: &str, to: Number) -> Enquiry {
+    Enquiry { id, from: None, vendor_id: vendor_id.to_owned(), to, created: Timestamp(1) }
 }
 
 /// Every kind of provider that asks a vendor over HTTP: all of `kinds!` but the one that asks nobody and those

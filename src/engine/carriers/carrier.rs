@@ -91,9 +91,16 @@ impl Carrier {
         from.or(self.sender.as_deref())
     }
 
-    /// Takes the provider's secrets out of its vendor's words.
-    pub fn hide(&self, words: &mut impl Worded) {
-        words.words(&mut |words| *words = quoted::without_secrets(words, &self.secrets));
+    /// Takes the provider's secrets out of its vendor's words. An id that holds one is none: it would be kept,
+    /// shown to agents, and asked by.
+    pub fn hide(&self, told: &mut impl Worded) {
+        told.words(&mut |words| *words = quoted::without_secrets(words, &self.secrets));
+        told.ids(&mut |id| {
+            if quoted::holds_secret(id, &self.secrets) {
+                tracing::warn!(provider = self.name(), "a provider's id holds a secret of its own; not kept");
+                id.clear();
+            }
+        });
     }
 
     /// The provider's name.

@@ -1,6 +1,7 @@
 //! What a vendor's word is worth: whether an id is one, what a price comes to, what a state means for a
 //! message, and which number is written.
 
+use crate::clock::Timestamp;
 use crate::sms::message::State;
 use crate::sms::money::{Currency, Money};
 use crate::sms::number::Number;
@@ -13,6 +14,26 @@ const MAX_VENDOR_ID: usize = 256;
 
 /// Most that one message is believed to cost, in millionths: a thousand million units.
 const MOST_MICROS: i64 = 1_000_000_000_000_000;
+
+/// How far from now a time of a report or of a text may be, in milliseconds: two years behind, and a day ahead.
+/// What is farther off was meant otherwise (digits of a local date, milliseconds in the place of seconds), and
+/// a STOP of another century would be lost.
+const LONGEST_AGO_MS: i64 = 2 * 366 * 86_400_000;
+const FARTHEST_AHEAD_MS: i64 = 86_400_000;
+
+/// Nobody asked a vendor for no more texts before that: the year 2000.
+const FIRST_WISH: Timestamp = Timestamp(946_684_800_000);
+
+/// A time that a vendor tells of something that just happened, if it can be meant.
+pub fn recent(at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let is_near = (now.plus_ms(-LONGEST_AGO_MS)..=now.plus_ms(FARTHEST_AHEAD_MS)).contains(&at);
+    is_near.then_some(at)
+}
+
+/// A time since when a vendor says that something is so, if it can be meant: lists keep people for many years.
+pub fn since(at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    (FIRST_WISH..=now.plus_ms(FARTHEST_AHEAD_MS)).contains(&at).then_some(at)
+}
 
 /// Whether a vendor's id is one. It is kept, asked by, and shown to agents as it is, so it holds nothing that
 /// a reader could take for words: visible ASCII without spaces, of a length that an id has.

@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use super::room::Receive;
+use crate::clock::Timestamp;
 use crate::engine::carriers::carrier::Carrier;
-use crate::engine::carriers::word::{e164, is_usable_id};
+use crate::engine::carriers::word::{self, e164, is_usable_id};
 use crate::error::Result;
 use crate::ledger::{E164, ProviderName, VendorId};
 use crate::provider::exchange::{Event, Receipt, Reply};
@@ -30,7 +31,9 @@ impl Receive {
     pub async fn take_events(&self, carrier: &Carrier, events: Vec<Event>) -> Result<()> {
         let provider = carrier.name();
         let (mut receipts, mut others) = (Vec::new(), Vec::new());
-        for event in events {
+        let now = self.life.now();
+        for mut event in events {
+            mend_time(&mut event, now);
             match event {
                 event if !is_usable(&event) => {
                     tracing::warn!(provider, "delivery receipt without a usable message id was left out")
@@ -57,8 +60,8 @@ impl Receive {
                 }
                 Event::Reply(reply) => self.take_reply(carrier, reply).await?,
                 Event::Segment(segment) => self.take_segment(carrier, segment).await?,
-                Event::OptOut { number, is_out, at } => {
-                    self.take_opt_out(carrier, &number, is_out, at).await?
+                Event::OptOut { number, is_out, at, heard_by } => {
+                    self.take_opt_out(carrier, &number, is_out, (at, heard_by.as_ref())).await?
                 }
                 Event::Claimed { receipt, reply } => self.take_claimed(carrier, receipt, reply).await?,
                 Event::Answered(answered) => self.take_answer(carrier, &answered).await?,
@@ -101,6 +104,32 @@ impl Receive {
             self.signals.hint();
         }
         Ok(())
+    }
+}
+
+/// Takes out a time that no vendor can mean: of a report or of a text it is then when it came. A text over a
+/// connection has a time of ours, by which it is known again.
+fn mend_time(event: &mut Event, now: Timestamp) {
+    let mend = |at: &mut Timestamp| *at = word::recent(*at, now).unwrap_or(now);
+    let mend_reply = |reply: &mut Reply| {
+        if reply.content.is_none() {
+            mend(&mut reply.at);
+        }
+    };
+    match event {
+        Event::Receipt(receipt) => mend(&mut receipt.at),
+        Event::Claimed { receipt, reply } => {
+            mend(&mut receipt.at);
+            reply.iter_mut().for_each(mend_reply);
+        }
+        Event::Reply(reply) => mend_reply(reply),
+        Event::Segment(segment) if segment.content.is_none() => mend(&mut segment.at),
+        Event::OptOut { at, .. } => *at = at.and_then(|at| word::since(at, now)),
+        Event::Segment(_)
+        | Event::Hint { .. }
+        | Event::Named { .. }
+        | Event::Answered(_)
+        | Event::Unacknowledged(_) => {}
     }
 }
 

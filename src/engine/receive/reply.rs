@@ -23,7 +23,7 @@ use crate::engine::life::Life;
 use crate::engine::retry::Backoff;
 use crate::error::Result;
 use crate::ledger::{ANSWERS_MS, E164, NewPending, NewReply, ProviderName, Recorded, VendorId};
-use crate::provider::exchange::Reply;
+use crate::provider::exchange::{CONTENT_ID, HeardBy, Reply};
 use crate::sms::caller_id::{self, CallerId, Sender, Who};
 use crate::sms::gaps::Piece;
 use crate::sms::message::{MessageId, hex};
@@ -99,9 +99,9 @@ impl Receive {
             Some(pieces) => self.meaning_of_pieces(carrier, &reply, pieces, &who.people).await?,
         };
         let is_out = meaning == Meaning::Stop;
-        // What it asked for is on record too: told again, it must not undo what was wished since. Where a
-        // vendor names neither id nor time, a person who says stop once more looks the same, so a later stop
-        // counts.
+        // What it asked for is on record too: told again, it must not undo what was wished since, also where it
+        // has no time of its own. Where a vendor gives it no id, a person who says stop once more looks the same,
+        // so a later stop counts.
         let known = self.ledger.reply_at(ProviderName(carrier.name()), VendorId(&reply.vendor_id)).await?;
         if known.is_some() && is_out && self.may_be_another(carrier, &who, &reply).await? {
             // Under the time at which this process was told it, by which it knows it again; unless it was
@@ -110,7 +110,7 @@ impl Receive {
             let at = if is_lifted { self.life.now() } else { told };
             let vendor_id = Reply::id_of(reply.content.as_deref().unwrap_or_default(), at);
             reply = Reply { vendor_id, at, is_again: false, ..reply };
-        } else if known.is_some_and(|at| !is_out || reply.at <= at) {
+        } else if known.is_some_and(|at| !is_out || reply.at <= at || is_named(&reply)) {
             if is_out && reply.is_again {
                 self.stay_out(carrier, &who).await?;
             }
@@ -176,16 +176,32 @@ impl Receive {
         carrier: &Carrier,
         sender: &Sender,
         is_out: bool,
-        at: Option<Timestamp>,
+        (at, heard_by): (Option<Timestamp>, Option<&HeardBy>),
     ) -> Result<()> {
         let meaning = if is_out { Meaning::Stop } else { Meaning::Start };
         let who = self.who(carrier, sender).await?;
+        let at = match (at, heard_by) {
+            (None, Some(heard_by)) => self.heard_first(carrier, heard_by).await?,
+            _ => at,
+        };
         let said_at = at.unwrap_or_else(|| self.life.now());
         let (is_said, is_unsettled) = (at.is_some(), is_unsettled(&who, meaning));
         let order = if is_said { Order::Listed } else { Order::Known };
         let asked =
             Asked { sender, meaning, source: carrier.name(), at: said_at, is_said, is_unsettled, order };
         self.take_wish(carrier, &who, &asked).await.map(drop)
+    }
+
+    /// When a wish was heard first that a report or a text says, where that is on record.
+    async fn heard_first(&self, carrier: &Carrier, heard_by: &HeardBy) -> Result<Option<Timestamp>> {
+        match heard_by {
+            // Its last change is that report, or what said the same before it.
+            HeardBy::Report(message) => {
+                let record = self.ledger.find(message).await?;
+                Ok(record.filter(|record| record.state.is_final()).map(|record| record.changed))
+            }
+            HeardBy::Text(id) => self.ledger.reply_at(ProviderName(carrier.name()), VendorId(id)).await,
+        }
     }
 
     /// What a reply asks for: some words do so in one country alone, or where the text announced them. Of
@@ -473,6 +489,11 @@ fn is_unsettled(who: &Who, meaning: Meaning) -> bool {
     }
 }
 
+/// Whether the vendor itself gave a text its id: what has the same one is the same text.
+fn is_named(reply: &Reply) -> bool {
+    reply.content.is_none() && !reply.vendor_id.starts_with(CONTENT_ID)
+}
+
 /// The vendor's id of a reply, or what stands for one that cannot be kept as it is: too long, with spaces, or
 /// none. A STOP is not lost for the name that a vendor gave it.
 fn reply_id(reply: &Reply) -> String {
@@ -487,7 +508,7 @@ fn reply_id(reply: &Reply) -> String {
             digest.update(part);
         }
     }
-    format!("sha256-{}", hex(&digest.finalize()))
+    format!("{CONTENT_ID}{}", hex(&digest.finalize()))
 }
 
 /// A sender as it is kept: in E.164 where one person alone can have written.

@@ -84,6 +84,19 @@ pub struct Due {
     pub most_queued: u32,
 }
 
+/// What waited for its time at providers that are not set up any more.
+#[derive(Clone, Debug)]
+pub struct Gone {
+    /// Now.
+    pub now: Timestamp,
+    /// At most so many of each provider.
+    pub limit: u32,
+    /// What was due longer ago has expired, in milliseconds; unless it says itself by when it expires.
+    pub max_age_ms: i64,
+    /// The providers that are set up.
+    pub known: Vec<String>,
+}
+
 /// The policy's word about a message whose time has come, by the facts of this moment, as if it was not there
 /// itself.
 pub type Recheck = Arc<dyn Fn(&Record, &Facts) -> Result<Verdict> + Send + Sync>;

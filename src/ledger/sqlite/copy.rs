@@ -11,9 +11,10 @@ use super::instance::any_lives;
 use super::place::{Place, beside, make_beside, say_open, says_open, sync_folder};
 use super::schema::{applied, migrate};
 use super::store::SqliteLedger;
-use super::{approver, recover, withdraw};
+use super::{account, approver, recover, withdraw};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::Act;
 
 /// What a look at a whole ledger found.
 #[derive(Clone, Debug)]
@@ -86,11 +87,12 @@ pub fn look_at(path: &Path) -> Result<Looked> {
 
 /// Puts a copy in place of the ledger, which nobody may have open. What had not left when it was made is
 /// unknown from then on, and never sent: it may have been sent since. The ledger that was there stays beside
-/// it.
+/// it. Who did that, `act`, stands in the copy before it has the ledger's name.
 ///
 /// # Errors
 /// [`ErrorKind::LedgerUnavailable`], saying why everything is as it was.
-pub fn restore(file: &Path, ledger: &Path, now: Timestamp) -> Result<Restored> {
+pub fn restore(file: &Path, ledger: &Path, act: &Act) -> Result<Restored> {
+    let now = act.at;
     let source = open_copy(file)?;
     let lacks_log = look(&source, file)?.lacks_log;
     let place = Place::enter(ledger)?;
@@ -104,7 +106,7 @@ pub fn restore(file: &Path, ledger: &Path, now: Timestamp) -> Result<Restored> {
             .next("Move it away first, then restore it from there."));
     }
     let part = copy_from(&source, path)?;
-    let (looked, unknown) = finish(&part, |db| put_back(db, now))?;
+    let (looked, unknown) = finish(&part, |db| put_back(db, act))?;
     let before = set_aside(&place, now).map_err(|error| cannot_open(path, &error.to_string()))?;
     std::fs::rename(&part.0, path)
         .and_then(|()| sync_folder(path))
@@ -114,14 +116,15 @@ pub fn restore(file: &Path, ledger: &Path, now: Timestamp) -> Result<Restored> {
 
 /// What an older ledger may not take for granted. What is known outside it (who opted out since, and what was
 /// spent) it is told when a person accepts it.
-fn put_back(db: &mut Connection, now: Timestamp) -> Result<u32> {
+fn put_back(db: &mut Connection, act: &Act) -> Result<u32> {
     let wrong = |error: rusqlite::Error| cannot_open(Path::new("the copy"), &error.to_string());
     migrate(db, Path::new("the copy"))?;
     let transaction = db.transaction().map_err(wrong)?;
     let unknown = withdraw::take_as_accepted(&transaction, "1")
-        .and_then(|()| recover::put_back(&transaction, now, "1", RESTORED))
+        .and_then(|()| recover::put_back(&transaction, act.at, "1", RESTORED))
         .map_err(wrong)?;
-    approver::make_own(&transaction, now).map_err(wrong)?;
+    approver::make_own(&transaction, act.at).map_err(wrong)?;
+    account::note_act(&transaction, act).map_err(wrong)?;
     transaction.commit().map_err(wrong)?;
     Ok(unknown)
 }

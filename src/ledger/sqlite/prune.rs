@@ -75,6 +75,15 @@ const LEFTOVERS: [(&str, &str, &str, i64); 3] = [
     ("forgotten_id", "vendor_id, provider, recipient", "at_ms", KNOWN_ID_MS),
 ];
 
+/// What operators did goes with the messages of its time, and never before a year is over: who widened what
+/// agents may do is asked when a bill is looked into, long after the texts themselves need not be there.
+const ACTS_MS: i64 = 366 * 24 * 3_600_000;
+
+/// The moment before which what operators did goes.
+fn acts_before(before: i64, now: i64) -> i64 {
+    before.min(now.saturating_sub(ACTS_MS))
+}
+
 /// See [`crate::ledger::upkeep::Upkeep::prune_at`].
 pub(super) fn prune_at(db: &Connection, now: Timestamp) -> JobResult<Timestamp> {
     let last: Option<i64> = db.query_row(
@@ -238,6 +247,10 @@ pub(super) fn forget(db: &Connection, before: i64, now: i64, found: &Found, limi
                 gone.leftovers +=
                     count(db.prepare_cached(&sql)?.execute(params![now.saturating_sub(kept_ms), limit])?);
             }
+            // They stand in their order, so that the oldest are looked at and no others.
+            let acts = "DELETE FROM act WHERE id IN (SELECT id FROM (SELECT id, at_ms FROM act ORDER BY id \
+                        LIMIT ?2) WHERE at_ms < ?1)";
+            gone.acts = count(db.prepare_cached(acts)?.execute(params![acts_before(before, now), limit])?);
         }
     }
     Ok(gone)
@@ -299,6 +312,9 @@ pub(super) fn prunable(db: &Connection, before: i64, now: i64) -> rusqlite::Resu
         leftovers +=
             db.prepare_cached(&sql)?.query_row([now.saturating_sub(kept_ms)], |row| row.get::<_, u32>(0))?;
     }
+    let acts = db
+        .prepare_cached("SELECT count(*) FROM act WHERE at_ms < ?1")?
+        .query_row([acts_before(before, now)], |row| row.get(0))?;
     let old = number("SELECT count(*) FROM message m WHERE m.created_ms < ?1 AND m.changed_ms < ?1")?;
     let oldest: Option<i64> = db
         .prepare_cached(&format!("SELECT min(m.created_ms) FROM message m WHERE NOT ({goes})"))?
@@ -310,6 +326,7 @@ pub(super) fn prunable(db: &Connection, before: i64, now: i64) -> rusqlite::Resu
         sessions: number(&format!("SELECT count(*) FROM session s WHERE {SESSION_GOES}"))?,
         keys,
         leftovers,
+        acts,
     };
     Ok(Prunable { goes, old_that_stay: old.saturating_sub(messages), oldest: oldest.map(Timestamp) })
 }

@@ -14,7 +14,7 @@ use super::store::{MAY_BE_RECORDED, SqliteLedger};
 use super::wish::Wish;
 use super::writer::Written;
 use super::{
-    account, due, early, instance, look, opt_out, outbox, parts, pending, query, queue, rate, receipt,
+    account, due, early, gone, instance, look, opt_out, outbox, parts, pending, query, queue, rate, receipt,
     recover, reply, reserve, sealed, segment, session, settle, trace,
 };
 use crate::clock::Timestamp;
@@ -23,10 +23,10 @@ use crate::ledger::facets::{Accounts, Intents, Outbox, People, Queue, Reports, V
 use crate::ledger::rules::window;
 use crate::ledger::told::Unmatched;
 use crate::ledger::{
-    Act, Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Many,
-    Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName, Recheck,
-    Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled, Settlement,
-    Target, VendorId, Whole,
+    Act, Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Gone, Intent, LookClaim,
+    Many, Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName,
+    Recheck, Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled,
+    Settlement, Target, VendorId, Whole,
 };
 use crate::sms::caller_id::Known;
 use crate::sms::facts::{Budget, BudgetKey};
@@ -184,6 +184,18 @@ impl Queue for SqliteLedger {
             }
         };
         self.writer()?.run(release).await?
+    }
+
+    async fn expire_gone(&self, gone: Gone) -> Result<Vec<MessageId>> {
+        let asked = gone.clone();
+        if self.read(move |db| gone::providers(db, &asked)).await?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mark = Arc::clone(&self.mark);
+        let expire = move |db: &Connection| {
+            if mark.check().is_err() { Ok(Vec::new()) } else { gone::expire(db, &gone) }
+        };
+        self.writer()?.run(expire).await
     }
 
     async fn unclaim(&self, back: Vec<Back>) -> Result<()> {

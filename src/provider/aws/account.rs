@@ -151,6 +151,7 @@ impl Aws {
                     number,
                     is_out: true,
                     at: entry.get("OptedOutTimestamp").and_then(moment),
+                    heard_by: None,
                 })
             }));
             next = answer.get("NextToken").and_then(Value::as_str).map(str::to_owned);

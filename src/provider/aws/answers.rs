@@ -12,7 +12,7 @@ use crate::error::ErrorKind;
 use crate::provider::Outcome;
 use crate::provider::failure::Failure;
 use crate::provider::rest::codes::Refusal;
-use crate::provider::rest::{Answer, Dialect};
+use crate::provider::rest::{Answer, Dialect, json};
 
 /// How long to wait where AWS throttles and says nothing of that, in milliseconds.
 const THROTTLED_MS: u64 = 1_000;
@@ -100,6 +100,11 @@ impl Refused {
 impl Dialect for Refusals {
     fn words(&self, answer: &Answer) -> Option<String> {
         Refused::read(answer).words()
+    }
+
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        let body: Value = answer.json().ok()?;
+        json::text(body.get("MessageId")?)
     }
 
     fn verdict(&self, answer: &Answer, now: Timestamp) -> Option<Outcome> {

@@ -141,6 +141,10 @@ impl Dialect for Silent {
     fn words(&self, _: &Answer) -> Option<String> {
         None
     }
+
+    fn taken_id(&self, _: &Answer) -> Option<String> {
+        None
+    }
 }
 
 /// A key, whose it is, and when it was fetched.

@@ -8,7 +8,7 @@ use super::hooks::Hooks;
 use super::lookup::{Asked, BalanceOf, Found};
 use super::plan::Plan;
 use super::presets::lacks_webhook_secret;
-use super::reading;
+use super::reading::{self, Ours};
 use super::request::Unwritable;
 use super::settings::Config;
 use super::template::Values;
@@ -143,7 +143,8 @@ impl Gateway {
     }
 
     /// What an answer to a send means.
-    pub(super) fn outcome(&self, answer: &Answer, ours: &str) -> Outcome {
+    pub(super) fn outcome(&self, answer: &Answer, submission: &Submission) -> Outcome {
+        let ours = Ours { id: submission.id.as_str(), to: &submission.to, numbers: &self.plan.numbers };
         self.plan.reading.outcome(answer, ours, |answer| self.client.meaning(answer))
     }
 

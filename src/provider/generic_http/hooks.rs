@@ -18,7 +18,7 @@ use super::numbers::Numbers;
 use super::proof::{Proof, Shown, Ways};
 use super::rules::{Holds, finder, finder_if};
 use super::settings::{self, Format};
-use crate::provider::exchange::{Delivery, Event, NotBelieved, Reply, Webhook};
+use crate::provider::exchange::{Delivery, Event, HeardBy, NotBelieved, Receipt, Reply, Webhook};
 use crate::provider::rest::form::Fields;
 use crate::provider::rest::json;
 use crate::setting::SecretText;
@@ -85,6 +85,8 @@ struct Receipts {
     shape: Shape,
     id: Option<Finder>,
     reference: Option<Finder>,
+    to: Option<Finder>,
+    opt_out: Vec<Holds>,
     report: Report,
 }
 
@@ -102,6 +104,7 @@ struct Replies {
 /// What a gateway tells by itself.
 #[derive(Clone)]
 pub struct Hooks {
+    provider: String,
     proof: Proof,
     receipts: Option<Receipts>,
     replies: Option<Replies>,
@@ -173,6 +176,7 @@ impl Hooks {
         }
         let (status, answer) = answer_of(settings)?;
         Ok(Some(Self {
+            provider: config.name.clone(),
             proof,
             receipts: receipts.map(|receipts| receipts_of(receipts, around)).transpose()?,
             replies: replies.map(replies_of).transpose()?,
@@ -263,7 +267,7 @@ impl Hooks {
         }
         if let Some((receipts, entries)) = reports {
             for entry in entries.into_iter().filter(|entry| is_report(entry)) {
-                match receipts.events(seen(entry, delivery, memo), delivery, shown) {
+                match receipts.events(seen(entry, delivery, memo), (delivery, shown), &self.numbers) {
                     Ok(read) => events.extend(read),
                     Err(why) => wrong = wrong.or(Some(why)),
                 }
@@ -283,7 +287,7 @@ impl Hooks {
         match wrong {
             Some(why) if events.is_empty() => Err(why),
             Some(why) => {
-                why.note_part();
+                why.note_part(&self.provider);
                 Ok(())
             }
             None => Ok(()),
@@ -322,8 +326,8 @@ impl Receipts {
     fn events(
         &self,
         seen: Seen<'_>,
-        delivery: &Delivery<'_>,
-        shown: Shown,
+        (delivery, shown): (&Delivery<'_>, Shown),
+        numbers: &Numbers,
     ) -> Result<Vec<Event>, NotBelieved> {
         let named = self.reference.as_ref().and_then(|at| at.find_id(seen));
         let named = named.filter(|id| id.starts_with(MessageId::PREFIX)).map(MessageId::from_text);
@@ -340,8 +344,18 @@ impl Receipts {
         }
         // A word that nobody said anything of is looked up, where anybody can be asked.
         let Some(receipt) = self.report.read(seen, &vendor_id, delivery.now) else { return Ok(vec![hint]) };
+        let to = self.to.as_ref().and_then(|at| at.find(seen)).map(|to| numbers.read(&to));
+        let is_out = !self.opt_out.is_empty() && self.opt_out.iter().all(|holds| holds.holds(seen));
+        let wish = to.clone().filter(|_| is_out).map(|number| Event::OptOut {
+            number,
+            is_out: true,
+            at: self.report.told_at(seen, delivery.now),
+            heard_by: message.clone().map(HeardBy::Report),
+        });
+        let receipt = Receipt { to: to.map(|to| to.text().to_owned()), ..receipt };
         // A report that says which message of ours it is of settles one whose answer was lost.
-        Ok(std::iter::once(Event::Receipt(receipt)).chain(message.is_some().then_some(hint)).collect())
+        let hint = message.is_some().then_some(hint);
+        Ok(std::iter::once(Event::Receipt(receipt)).chain(hint).chain(wish).collect())
     }
 }
 
@@ -394,10 +408,15 @@ fn receipts_of(settings: &settings::Receipts, around: &Around<'_>) -> Result<Rec
         around.scale,
         around.currency,
     )?;
+    if !settings.opt_out.is_empty() && settings.to.is_none() {
+        return Err("receipts.opt_out is set, and receipts.to is not: who wants no more texts?".to_owned());
+    }
     Ok(Receipts {
         shape: Shape::of("receipts", settings.format, settings.list.as_ref(), &settings.when)?,
         id,
         reference,
+        to: finder_if("receipts.to", settings.to.as_ref())?,
+        opt_out: Holds::all("receipts.opt_out", &settings.opt_out)?,
         report: Report {
             state: finder("receipts.state", &settings.state)?,
             why: finder_if("receipts.why", settings.why.as_ref())?,

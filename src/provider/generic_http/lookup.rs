@@ -87,10 +87,17 @@ impl Report {
         let state = self.states.get(&self.state.find(seen)?)?;
         let is_failed = matches!(state, State::Failed | State::Expired);
         let why = self.why.as_ref().filter(|_| is_failed).and_then(|at| at.find(seen));
-        let at = self.at.as_ref().and_then(|at| moment(&at.find(seen)?, now));
+        let at = self.told_at(seen, now);
         let price = self.price.as_ref().and_then(|pricing| pricing.price(seen));
         let why = why.map(|why| shown(&why));
         Some(Receipt { why, price, ..Receipt::new(vendor_id, state, at.unwrap_or(now)) })
+    }
+}
+
+impl Report {
+    /// When that was, where it says so.
+    pub fn told_at(&self, seen: Seen<'_>, now: Timestamp) -> Option<Timestamp> {
+        self.at.as_ref().and_then(|at| moment(&at.find(seen)?, now))
     }
 }
 

@@ -64,6 +64,11 @@ impl Numbers {
         digits::is_same(written, number) || self.write(number).as_deref() == Some(written.trim())
     }
 
+    /// Whether what the gateway wrote is plainly somebody else's number.
+    pub fn is_another(&self, written: &str, number: &Number) -> bool {
+        !self.is_same(written, number) && digits::is_another(written, number)
+    }
+
     /// Who a number is that the gateway wrote: one that is whole in its writing, else as it stands.
     pub fn read(&self, written: &str) -> Sender {
         let text = written.trim();

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::find::{Finder, Memo, Seen};
 use super::money::{Pricing, Scale};
+use super::numbers::Numbers;
 use super::rules::{Becomes, Holds, Rule, finder_if, statuses};
 use super::settings::Answer as Setting;
 use crate::provider::Outcome;
@@ -20,6 +21,7 @@ use crate::provider::rest::wording::names_an_error;
 use crate::provider::rest::{Answer, Dialect, json};
 use crate::sms::message::State;
 use crate::sms::money::{Currency, Money};
+use crate::sms::number::Number;
 use crate::sms::untrusted;
 
 /// Longest words of a gateway that are kept, in characters.
@@ -55,6 +57,22 @@ impl Dialect for Words {
         let value = value_of(answer);
         self.0.as_ref()?.find(seen(answer, &value, &Memo::default())).map(|words| shown(&words))
     }
+
+    /// Where an id stands is looked at entry by entry: see [`Reading`].
+    fn taken_id(&self, _: &Answer) -> Option<String> {
+        None
+    }
+}
+
+/// The message that an answer is about.
+#[derive(Clone, Copy)]
+pub struct Ours<'a> {
+    /// Our reference.
+    pub id: &'a str,
+    /// The recipient.
+    pub to: &'a Number,
+    /// How the gateway writes numbers.
+    pub numbers: &'a Numbers,
 }
 
 /// What an answer to a send means.
@@ -65,6 +83,8 @@ pub struct Reading {
     rules: Vec<Rule>,
     list: Option<Finder>,
     id: Option<Finder>,
+    reference: Option<Finder>,
+    to: Option<Finder>,
     segments: Option<Finder>,
     price: Option<Pricing>,
     /// Where its words about an error are.
@@ -125,6 +145,8 @@ impl Reading {
             rules,
             list,
             id: finder_if("answer.id", setting.id.as_ref())?,
+            reference: finder_if("answer.reference", setting.reference.as_ref())?,
+            to: finder_if("answer.to", setting.to.as_ref())?,
             segments: finder_if("answer.segments", setting.segments.as_ref())?,
             price,
             words: Words(finder_if("answer.words", setting.words.as_ref())?),
@@ -136,12 +158,11 @@ impl Reading {
         self.id.is_some()
     }
 
-    /// What became of the message with our reference `ours`. `otherwise`: what a status means that is no
-    /// success.
+    /// What became of the message. `otherwise`: what a status means that is no success.
     pub fn outcome(
         &self,
         answer: &Answer,
-        ours: &str,
+        ours: Ours<'_>,
         otherwise: impl Fn(&Answer) -> Option<Outcome>,
     ) -> Outcome {
         let unknown = |why: &str| Outcome::Unknown { why: format!("HTTP {}: {why}", answer.status) };
@@ -178,7 +199,7 @@ impl Reading {
     fn of_status(
         &self,
         answer: &Answer,
-        ours: &str,
+        ours: Ours<'_>,
         otherwise: &impl Fn(&Answer) -> Option<Outcome>,
     ) -> Outcome {
         const CUT: &str = "the answer was cut short or is too long";
@@ -200,9 +221,9 @@ impl Reading {
     }
 
     /// What an answer means that a rule fits.
-    fn ruled(&self, rule: &Rule, seen: Seen<'_>, ours: &str, why: impl Fn() -> String) -> Outcome {
+    fn ruled(&self, rule: &Rule, seen: Seen<'_>, ours: Ours<'_>, why: impl Fn() -> String) -> Outcome {
         match rule.becomes {
-            Becomes::Accepted => self.accepted(seen, ours),
+            Becomes::Accepted => self.accepted(seen, ours, why),
             Becomes::Rejected(code) => Outcome::Rejected { code, why: why() },
             Becomes::NotSent => Outcome::NotSent { retry_after_ms: wait_ms(rule, seen), why: why() },
             Becomes::Unknown => Outcome::Unknown { why: why() },
@@ -213,7 +234,7 @@ impl Reading {
         &self,
         answer: &Answer,
         seen: Seen<'_>,
-        ours: &str,
+        ours: Ours<'_>,
         otherwise: &impl Fn(&Answer) -> Option<Outcome>,
     ) -> Outcome {
         let words = self.words.0.as_ref().and_then(|at| at.find(seen)).map(|words| shown(&words));
@@ -225,10 +246,15 @@ impl Reading {
         if let Some(rule) = self.rules.iter().find(|rule| rule.fits(answer.status, seen)) {
             return self.ruled(rule, seen, ours, why);
         }
+        let id = self.id.as_ref().map(|at| at.find_id(seen));
+        let is_refusal = (400..=499).contains(&answer.status);
+        if is_refusal && let Some(Some(vendor_id)) = id {
+            let why = why() + "; the answer contradicts itself: a refusal, and an id beside it";
+            return Outcome::Unclear { vendor_id, why };
+        }
         if !is_success {
             return otherwise(answer).unwrap_or_else(|| Outcome::Unknown { why: why() });
         }
-        let id = self.id.as_ref().map(|at| at.find_id(seen));
         let unclear = |why: String| match id.clone().flatten() {
             Some(vendor_id) => Outcome::Unclear { vendor_id, why },
             None => Outcome::Unknown { why },
@@ -246,13 +272,27 @@ impl Reading {
         if id == Some(None) {
             return Outcome::Unknown { why: format!("HTTP {}: no message id in the answer", answer.status) };
         }
-        self.accepted(seen, ours)
+        self.accepted(seen, ours, why)
     }
 
-    fn accepted(&self, seen: Seen<'_>, ours: &str) -> Outcome {
+    /// What becomes of a message that was taken; unless the answer is about another one, of which it says nothing
+    /// about ours.
+    fn accepted(&self, seen: Seen<'_>, ours: Ours<'_>, why: impl Fn() -> String) -> Outcome {
+        let reference = self.reference.as_ref().and_then(|at| at.find_id(seen));
+        let to = self.to.as_ref().and_then(|at| at.find(seen));
+        let another = if reference.is_some_and(|reference| reference != ours.id) {
+            Some("the answer has another reference than ours")
+        } else if to.is_some_and(|to| ours.numbers.is_another(&to, ours.to)) {
+            Some("the answer has another recipient")
+        } else {
+            None
+        };
+        if let Some(another) = another {
+            return Outcome::Unknown { why: format!("{}; {another}", why()) };
+        }
         let vendor_id = match &self.id {
             Some(at) => at.find_id(seen),
-            None => Some(ours.to_owned()),
+            None => Some(ours.id.to_owned()),
         };
         let segments = self.segments.as_ref().and_then(|at| at.find(seen)?.parse().ok());
         let price = self.price.as_ref().and_then(|pricing| pricing.price(seen));

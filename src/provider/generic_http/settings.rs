@@ -281,6 +281,10 @@ pub struct Answer {
     pub list: Option<String>,
     /// Where the gateway's id of the message is. Ours is it unless set.
     pub id: Option<String>,
+    /// Where our reference is: an answer with another one is about another message.
+    pub reference: Option<String>,
+    /// Where the recipient is: an answer with another one is about another message.
+    pub to: Option<String>,
     /// Where the number of segments is.
     pub segments: Option<String>,
     /// Where the price is.
@@ -458,10 +462,14 @@ pub struct Receipts {
     pub id: Option<String>,
     /// Where our reference is.
     pub reference: Option<String>,
+    /// Where the recipient is: a report with another one is about another message.
+    pub to: Option<String>,
     /// Where the word is that says how it stands.
     pub state: String,
     /// Where the cause of a failure is.
     pub why: Option<String>,
+    /// What says that its recipient wants no more texts: all of it must hold. Needs `to`.
+    pub opt_out: Vec<Condition>,
     /// Where the price is.
     pub price: Option<String>,
     /// Where its currency is; as in an answer unless set.

@@ -105,7 +105,7 @@ impl Infobip {
         Ok(Self {
             config: config.clone(),
             key: setup.secrets.demand("api_key")?,
-            hooks: Hooks { proofs },
+            hooks: Hooks { provider: config.name.clone(), proofs },
             callback: setup.callback.clone(),
             clock: Arc::clone(&setup.clock),
             client: Client::new(

@@ -44,6 +44,14 @@ impl Dialect for Refusals {
         let words: Vec<&str> = names.into_iter().filter_map(|name| place.get(name)?.as_str()).collect();
         (!words.is_empty()).then(|| words.join(": "))
     }
+
+    /// A verdict has the message's id also where it refuses it.
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        let body: Value = answer.json().ok()?;
+        let is_open =
+            |shown: &Shown<'_>| !matches!(shown.standing(), Some(Standing::Refused | Standing::Failed(_)));
+        Shown::all(&body, "messages")?.into_iter().filter(is_open).find_map(|shown| shown.id())
+    }
 }
 
 /// A whole number of the vendor's.
@@ -77,9 +85,17 @@ impl<'a> Shown<'a> {
         Some((of("groupId")?, of("id")?))
     }
 
-    /// Where it stands; nothing for a status that no page has.
+    /// Where it stands; nothing for a status that no page has, or whose words name another group than its
+    /// number.
     pub fn standing(&self) -> Option<Standing> {
         let (group, id) = self.status()?;
+        let says_otherwise = |name: &str| {
+            let word = self.0.get("status")?.get(name)?.as_str()?;
+            codes::group_of(word).map(|named| named != group)
+        };
+        if ["groupName", "name"].into_iter().any(|name| says_otherwise(name) == Some(true)) {
+            return None;
+        }
         codes::standing(group, id)
     }
 
@@ -121,7 +137,7 @@ impl<'a> Shown<'a> {
     }
 
     /// When it got where it stands.
-    fn at(&self) -> Option<Timestamp> {
+    pub fn at(&self) -> Option<Timestamp> {
         ["doneAt", "sentAt"].into_iter().find_map(|name| moment(self.0.get(name)?.as_str()?))
     }
 
@@ -235,6 +251,29 @@ mod tests {
         for wrong in ["", "x", "00", "2026-11-22T10:15:00.250", "+0000", "\u{e9}\u{e9}\u{e9}+00\u{e9}"] {
             assert_eq!(moment(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_status_whose_names_say_another_group_than_its_number_says_nothing() {
+        let standing = |status: Value| Shown(&json!({ "status": status })).standing();
+        let named = |group: u64, id: u64, group_name: &str, name: &str| {
+            standing(json!({ "groupId": group, "groupName": group_name, "id": id, "name": name }))
+        };
+        for (group, id, group_name, name, expected) in [
+            (1, 26, "PENDING", "PENDING_ACCEPTED", Some(Standing::Taken(State::Sent))),
+            (1, 26, "MESSAGE_ACCEPTED", "MESSAGE_ACCEPTED", Some(Standing::Taken(State::Sent))),
+            (2, 9, "UNDELIVERABLE", "UNDELIVERABLE_NOT_DELIVERED", Some(Standing::Failed(State::Failed))),
+            (4, 87, "EXPIRED", "SIGNALS_BLOCKED", Some(Standing::Failed(State::Failed))),
+            (5, 14, "REJECTED", "REJECTED_DESTINATION", Some(Standing::Refused)),
+            (0, 0, "ACCEPTED", "MESSAGE_ACCEPTED", Some(Standing::Taken(State::Sent))),
+            (3, 5, "REJECTED", "DELIVERED_TO_HANDSET", None),
+            (3, 5, "DELIVERED", "UNDELIVERABLE_NOT_DELIVERED", None),
+            (1, 26, "delivered", "", None),
+            (5, 14, "PENDING", "REJECTED_DESTINATION", None),
+        ] {
+            assert_eq!(named(group, id, group_name, name), expected, "{group} {id} {group_name} {name}");
+        }
+        assert_eq!(standing(json!({ "groupId": 3, "id": 5 })), Some(Standing::Taken(State::Delivered)));
     }
 
     #[test]

@@ -36,6 +36,18 @@ pub fn standing(group: u64, id: u64) -> Option<Standing> {
     })
 }
 
+/// The groups as their names and those of their statuses begin. `ACCEPTED` is not among them: statuses of other
+/// groups have it in their names.
+const GROUPS: [(&str, u64); 5] =
+    [("PENDING", 1), ("UNDELIVERABLE", 2), ("DELIVERED", 3), ("EXPIRED", 4), ("REJECTED", 5)];
+
+/// The group that a name says, of a group or of a status; nothing where it says none.
+pub fn group_of(name: &str) -> Option<u64> {
+    let name = name.trim().to_ascii_uppercase();
+    let first = name.split('_').next().unwrap_or_default();
+    GROUPS.iter().find(|(group, _)| *group == first).map(|(_, number)| *number)
+}
+
 /// Every status that is known here.
 pub const CODES: Codes = Codes(&[
     (4, None, "The operator refused the text", Vendor, Never, PAGE),

@@ -14,7 +14,7 @@
 use serde_json::Value;
 
 use super::answers::Shown;
-use crate::provider::exchange::{Delivery, Event, NotBelieved, Reply};
+use crate::provider::exchange::{Delivery, Event, HeardBy, NotBelieved, Receipt, Reply};
 use crate::provider::rest::{digits, json};
 use crate::provider::signature::{BasicLogin, Key};
 use crate::sms::caller_id::Sender;
@@ -47,6 +47,8 @@ impl Proof {
 
 /// What the requests are checked with.
 pub struct Hooks {
+    /// The provider's name.
+    pub provider: String,
     /// What a subscription of the account proves itself by: any of these.
     pub proofs: Vec<Proof>,
 }
@@ -75,7 +77,7 @@ impl Hooks {
         match wrong {
             Some(why) if events.is_empty() => Err(why),
             Some(why) => {
-                why.note_part();
+                why.note_part(&self.provider);
                 Ok(events)
             }
             None => Ok(events),
@@ -107,14 +109,20 @@ fn report(id: String, shown: Shown<'_>, is_proven: bool, delivery: &Delivery<'_>
     };
     let receipt = shown.receipt(&id, delivery.now).ok().filter(|_| is_proven);
     // Gives a message that nobody heard of since it was handed over its id, and the report with it.
-    let hint = Event::Hint { vendor_id: id, message };
+    let hint = Event::Hint { vendor_id: id, message: message.clone() };
     match receipt {
         // A word that nobody knows is looked up, and what the answer means is said there.
         None => vec![hint],
         Some(receipt) => {
             let stopped = shown.to().filter(|_| shown.is_opted_out());
-            let wish =
-                stopped.map(|to| Event::OptOut { number: digits::sender(&to), is_out: true, at: None });
+            let wish = stopped.map(|to| Event::OptOut {
+                number: digits::sender(&to),
+                is_out: true,
+                at: shown.at(),
+                heard_by: message.map(HeardBy::Report),
+            });
+            // Our id with another recipient is no word about ours.
+            let receipt = receipt.map(|receipt| Receipt { to: shown.to(), ..receipt });
             receipt.map(Event::Receipt).into_iter().chain([hint]).chain(wish).collect()
         }
     }

@@ -7,7 +7,7 @@ use ::http::Method;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::answers::{self, Reading, e164, has_next, id, is_id, items, text};
+use super::answers::{self, Reading, e164, has_next, id, items, text};
 use super::limits::{self, Limits, Words};
 use super::settings::Config;
 use super::webhook::{self, Hooks};
@@ -151,7 +151,13 @@ impl Mailersend {
                 self.limits.note(&answer);
                 taken(&answer)
             }
-            Err(outcome) => outcome,
+            Err(outcome) => {
+                // Only what was refused for certain goes once more without them.
+                if !matches!(outcome, Outcome::Rejected { .. }) {
+                    named.clear();
+                }
+                outcome
+            }
         }
     }
 
@@ -299,8 +305,7 @@ impl Mailersend {
 /// What a 2xx says. The id stands in a header, so a body that is lost loses nothing; one that names an error
 /// contradicts it.
 fn taken(answer: &Answer) -> Outcome {
-    let vendor_id =
-        answer.header("x-sms-message-id").map(str::trim).filter(|id| is_id(id)).map(ToOwned::to_owned);
+    let vendor_id = limits::message_id(answer);
     if answer.json::<Value>().is_ok_and(|body| wording::names_an_error(&body)) {
         let said = Said::Unclear("the answer names an error beside what it took".to_owned());
         return said.outcome(answer, vendor_id, None, None);

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
+use super::answers::is_id;
 use crate::clock::{SharedClock, Timestamp};
 use crate::error::ErrorKind;
 use crate::provider::Outcome;
@@ -189,6 +190,11 @@ pub fn recipients_named(answer: &Answer) -> Vec<usize> {
     fields.map(position).collect::<Option<Vec<_>>>().unwrap_or_default()
 }
 
+/// The id of a request, which stands in a header.
+pub fn message_id(answer: &Answer) -> Option<String> {
+    answer.header("x-sms-message-id").map(str::trim).filter(|id| is_id(id)).map(ToOwned::to_owned)
+}
+
 /// What MailerSend's answers mean. Each error answer passes here, so the limits hear of it.
 pub struct Words(pub Arc<Limits>);
 
@@ -201,6 +207,10 @@ impl Dialect for Words {
             .filter_map(|(field, texts)| Some(format!("{field}: {}", texts.as_array()?.first()?.as_str()?)));
         let said: Vec<String> = said.collect();
         Some(if said.is_empty() { message } else { format!("{message} ({})", said.join("; ")) })
+    }
+
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        message_id(answer)
     }
 
     fn verdict(&self, answer: &Answer, now: Timestamp) -> Option<Outcome> {

@@ -8,7 +8,6 @@
 //! an inbound route forwards is not documented, so it is read in every likely shape.
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use super::answers::{Reading, cause, e164, id, is_id, moment, moment_of, receipt, sender, text};
 use crate::clock::Timestamp;
@@ -16,7 +15,7 @@ use crate::provider::exchange::{Delivery, Event, NotBelieved, Reply};
 use crate::provider::rest::json;
 use crate::provider::signature::{Encoding, Hash, Key};
 use crate::setting::SecretText;
-use crate::sms::message::{State, hex};
+use crate::sms::message::State;
 
 /// Largest body that is looked at: a text of 2048 characters, each escaped, and its frame are less than half
 /// of it.
@@ -100,7 +99,7 @@ impl Hooks {
             None => events.push(Event::Hint { vendor_id: vendor_id.to_owned(), message: None }),
         }
         if let Some(number) = text(sms, "/recipient/number").or(to).filter(|_| is_out) {
-            events.push(Event::OptOut { number: sender(number), is_out: true, at: said_at });
+            events.push(Event::OptOut { number: sender(number), is_out: true, at: said_at, heard_by: None });
         }
         Ok(events)
     }
@@ -125,7 +124,7 @@ fn reply(body: &Value, delivery: &Delivery<'_>) -> Result<Reply, NotBelieved> {
     let said = find(&["text", "content", "message"]).unwrap_or_default();
     let vendor_id = find(&["id", "sms_message_id", "message_id"]).filter(|id| is_id(id));
     Ok(Reply {
-        vendor_id: vendor_id.map_or_else(|| hex(&Sha256::digest(delivery.body)), ToOwned::to_owned),
+        vendor_id: vendor_id.map_or_else(|| json::content_id_of(delivery.body), ToOwned::to_owned),
         from: sender(from),
         to: e164(to),
         text: said.to_owned(),

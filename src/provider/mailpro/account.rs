@@ -75,6 +75,10 @@ impl Dialect for Keys {
         Tree::read(answer).ok()?.words().map(|words| self.hide(&words))
     }
 
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        Tree::read(answer).ok()?.id_of_send()
+    }
+
     fn verdict(&self, answer: &Answer, _: Timestamp) -> Option<Outcome> {
         // These statuses say it themselves.
         if matches!(answer.status, 401 | 402 | 403 | 407 | 408 | 429) {
@@ -148,7 +152,7 @@ impl Mailpro {
         let answer = match self.client.submit(request).await {
             Ok(answer) => answer,
             Err(outcome) => {
-                if !matches!(outcome, Outcome::Unknown { .. }) {
+                if !matches!(outcome, Outcome::Unknown { .. } | Outcome::Unclear { .. }) {
                     ticket.free();
                 }
                 return outcome;

@@ -230,9 +230,14 @@ impl Tree {
         false
     }
 
+    /// The id of a send, where it names one.
+    pub(super) fn id_of_send(&self) -> Option<String> {
+        self.text(&SEND_IDS).filter(|id| id != "0")
+    }
+
     /// What it says of a send: its result, or without one its id, as the older pages have it.
     pub(super) fn verdict(&self, wording: &Wording) -> Verdict {
-        let id = self.text(&SEND_IDS).filter(|id| id != "0");
+        let id = self.id_of_send();
         let unclear = |why: String| {
             let id = id.clone();
             Verdict::Unclear { id, why }

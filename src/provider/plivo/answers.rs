@@ -34,6 +34,12 @@ impl Dialect for Refusals {
         let body: Value = answer.json().ok()?;
         json::first(&body, &["error", "message"])
     }
+
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        let body: Value = answer.json().ok()?;
+        let ids = body.get("message_uuid")?;
+        json::text(ids).or_else(|| ids.as_array()?.iter().find_map(json::text))
+    }
 }
 
 /// What the answer to a send says: 202 with one id.

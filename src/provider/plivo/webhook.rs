@@ -12,7 +12,7 @@
 use super::answers::{self, why};
 use super::settings::Config;
 use crate::clock::Timestamp;
-use crate::provider::exchange::{Delivery, Event, NotBelieved, Receipt, Reply};
+use crate::provider::exchange::{Delivery, Event, HeardBy, NotBelieved, Receipt, Reply};
 use crate::provider::rest::digits::sender;
 use crate::provider::rest::form::Fields;
 use crate::provider::rest::wording::Wording;
@@ -136,7 +136,12 @@ impl Hooks {
         let is_opt_out =
             is_failed && code.is_some_and(|code| self.opt_out_codes.iter().any(|one| one == code));
         let person = fields.get("To").filter(|_| is_opt_out);
-        let wish = person.map(|to| Event::OptOut { number: sender(to), is_out: true, at: None });
+        let wish = person.map(|to| Event::OptOut {
+            number: sender(to),
+            is_out: true,
+            at: None,
+            heard_by: delivery.message.cloned().map(HeardBy::Report),
+        });
         // Gives a message whose answer was lost its id, and the report with it.
         let hint = delivery.message.is_some().then_some(hint);
         std::iter::once(Event::Receipt(receipt)).chain(hint).chain(wish).collect()

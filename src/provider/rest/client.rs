@@ -43,6 +43,11 @@ pub trait Dialect: Send + Sync {
     /// The vendor's words in an answer that is an error.
     fn words(&self, answer: &Answer) -> Option<String>;
 
+    /// The vendor's id of a message, where an answer has it that takes one, whatever its status: for whoever
+    /// asks what a refusal is worth. Nothing beside a word of the vendor's that the message failed. No refusal
+    /// that the vendor documents has one.
+    fn taken_id(&self, answer: &Answer) -> Option<String>;
+
     /// What a refusal (4xx) of a send means, where its status alone does not say it.
     fn verdict(&self, answer: &Answer, now: Timestamp) -> Option<Outcome> {
         let _ = (answer, now);
@@ -228,7 +233,11 @@ impl Client {
         let now = self.clock.now();
         match answer.status {
             200..=299 => None,
-            400..=499 => Some(self.dialect.verdict(answer, now).unwrap_or_else(|| self.refusal(answer, now))),
+            // Who has a message under an id took it, and may send it, whatever stands before that.
+            400..=499 => Some(match self.dialect.taken_id(answer) {
+                Some(vendor_id) => Outcome::Unclear { vendor_id, why: self.contradiction(answer) },
+                None => self.dialect.verdict(answer, now).unwrap_or_else(|| self.refusal(answer, now)),
+            }),
             // 303 says that it was taken (RFC 9110, 15.4.4), and sites answer a form that they took with any of
             // the others too.
             status @ 300..=399 => Some(Outcome::Unknown {
@@ -253,6 +262,12 @@ impl Client {
             _ => ErrorKind::ProviderRejected,
         };
         Outcome::Rejected { code, why }
+    }
+
+    /// What is said of a refusal with the id of a message beside it.
+    fn contradiction(&self, answer: &Answer) -> String {
+        let said = self.said(answer);
+        format!("HTTP {}{said}; the answer contradicts itself: a refusal, and an id beside it", answer.status)
     }
 
     /// The vendor's words, shortened, after a colon.

@@ -1,6 +1,6 @@
 //! Numbers of people as vendors write them: with a plus, with zeros or with neither before the country code.
 
-use crate::sms::caller_id::Sender;
+use crate::sms::caller_id::{Sender, same_phone};
 use crate::sms::number::Number;
 
 /// Fewest digits of a number with its country code; what has fewer is a short code.
@@ -20,6 +20,20 @@ pub fn digits(written: &str) -> String {
 /// Whether what the vendor wrote is this number.
 pub fn is_same(written: &str, number: &Number) -> bool {
     number.e164().strip_prefix('+') == Some(digits(written).as_str())
+}
+
+/// Whether what the vendor wrote is plainly somebody else's number: whole, and neither this one nor another
+/// spelling of the same phone. What a vendor writes without its country code, or with dots in the place of
+/// digits, is nobody's plainly.
+pub fn is_another(written: &str, number: &Number) -> bool {
+    let is_plain = written.trim().chars().all(|c| c.is_ascii_digit() || " +()-.".contains(c));
+    let (ours, theirs) = (number.e164(), digits(written));
+    if !is_plain || ours.ends_with(theirs.trim_start_matches('0')) {
+        return false;
+    }
+    self::number(written)
+        .filter(Number::is_possible)
+        .is_some_and(|read| read != *number && !same_phone(ours).iter().any(|same| same == read.e164()))
 }
 
 /// The number that the vendor wrote, where it is one.
@@ -52,6 +66,30 @@ mod tests {
         ] {
             assert!(sender(written) == expected, "{written}");
         }
+    }
+
+    #[test]
+    fn somebody_else_is_a_whole_number_that_is_not_this_phones() {
+        let person = Number::parse("+41791234567", None).unwrap();
+        for other in ["+41791234568", "41791234568", "0041 79 123 45 68", "+1 202 555 0100"] {
+            assert!(is_another(other, &person), "{other}");
+        }
+        for same in [
+            "+41791234567",
+            "41791234567",
+            "0791234567",
+            "791234567",
+            "+4179***4568",
+            "+4179xxx4568",
+            "36179",
+            "ACME",
+            "tel:+41791234568",
+            "",
+        ] {
+            assert!(!is_another(same, &person), "{same}");
+        }
+        let mexican = Number::parse("+525512345678", None).unwrap();
+        assert!(!is_another("+5215512345678", &mexican), "another spelling of the same phone");
     }
 
     #[test]

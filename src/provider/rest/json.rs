@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Number, Value};
 use sha2::{Digest as _, Sha256};
 
+use crate::provider::exchange::CONTENT_ID;
 use crate::sms::message::hex;
 
 /// A number as it is written without an exponent: the shortest text that reads back as this number, which is
@@ -47,7 +48,12 @@ pub fn first(object: &Value, names: &[&str]) -> Option<String> {
 
 /// An id for what a vendor told without one: the same whenever it is told again.
 pub fn content_id(told: &Value) -> String {
-    format!("sha256-{}", hex(&Sha256::digest(told.to_string())))
+    content_id_of(told.to_string())
+}
+
+/// The same of octets.
+pub fn content_id_of(told: impl AsRef<[u8]>) -> String {
+    format!("{CONTENT_ID}{}", hex(&Sha256::digest(told)))
 }
 
 /// As `serde_json::from_slice`, but what is no character is read as U+FFFD.

@@ -132,6 +132,11 @@ pub fn is_failure(word: &str) -> bool {
     failure(&plain(word)).is_some()
 }
 
+/// The id of a message that was taken: this one, unless the word beside it says that the message failed.
+pub fn id_of_taken(id: Option<String>, status: Option<&str>) -> Option<String> {
+    id.filter(|_| !status.is_some_and(is_failure))
+}
+
 /// Checks the words that an operator teaches.
 ///
 /// # Errors

@@ -208,10 +208,25 @@ impl Reader {
                 match open_file(&self.path) {
                     // What was written into the one before until now is read first.
                     Ok(next) if !self.is_read(&next) => self.files.push_back(BufReader::new(next)),
+                    Ok(there) if self.was_cut(&there) => self.begin_anew()?,
                     Ok(_) | Err(_) => return Ok(None),
                 }
             }
         }
+    }
+
+    /// Whether the file that is read is shorter now than what was read of it: somebody emptied it in its place,
+    /// and what comes begins it anew.
+    fn was_cut(&mut self, there: &File) -> bool {
+        let read = self.files.front_mut().and_then(|current| current.stream_position().ok());
+        read.is_some_and(|read| there.metadata().is_ok_and(|there| there.len() < read))
+    }
+
+    /// Reads the file from its beginning.
+    fn begin_anew(&mut self) -> std::io::Result<()> {
+        self.line.clear();
+        self.is_too_long = false;
+        self.files.front_mut().map_or(Ok(()), |current| current.rewind())
     }
 
     /// Whether a file that is at the outbox's name now is the one that is read. Where the system tells no file
@@ -305,6 +320,19 @@ mod tests {
         let later = rest(&mut Reader::new(&path));
         assert!(later.len() > 6 && later.len() < 16, "{later:?}");
         assert_eq!(later, read.split_off(100 - later.len()));
+    }
+
+    #[test]
+    fn a_reader_goes_on_at_the_beginning_of_a_file_that_was_emptied_in_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("outbox");
+        let mut reader = Reader::new(&path);
+        for text in ["a text that is longer than the next one", "second", "third"] {
+            append(&path, u64::MAX, text);
+            assert_eq!(rest(&mut reader), [text]);
+            File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+            assert_eq!(rest(&mut reader), Vec::<String>::new());
+        }
     }
 
     #[test]

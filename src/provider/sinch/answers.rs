@@ -35,6 +35,10 @@ impl Dialect for Refusals {
             ["code", "text"].into_iter().filter_map(|name| json::first(&body, &[name])).collect();
         (!words.is_empty()).then(|| words.join(": "))
     }
+
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        Batch(&answer.json().ok()?).id()
+    }
 }
 
 /// A batch as Sinch shows it.

@@ -34,6 +34,12 @@ impl Dialect for Refusals {
         body.get("message").and_then(Value::as_str).map(str::to_owned)
     }
 
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        let body: Value = answer.json().ok()?;
+        let shown = Shown(&body);
+        wording::id_of_taken(shown.id(), shown.word())
+    }
+
     fn verdict(&self, answer: &Answer, _: Timestamp) -> Option<Outcome> {
         // It is there, and was looked for where that is possible.
         let why = "HTTP 409: a message of this id was there already".to_owned();
@@ -65,6 +71,21 @@ impl Shown<'_> {
         inner.or_else(|| self.0.get("state").and_then(Value::as_str))
     }
 
+    /// Where it stands, in our words. Where it has failed by one of its two words and not by the other, nobody
+    /// knows.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn state(&self, words: &Wording) -> Result<State, String> {
+        let is_failed = |state: State| matches!(state, State::Failed | State::Expired);
+        let state = wording::reported(words, self.word(), true)?;
+        let whole = self.0.get("state").and_then(Value::as_str).and_then(|word| words.state(word));
+        match whole.filter(|whole| is_failed(*whole) != is_failed(state)) {
+            Some(whole) => Err(format!("the message is called {whole}, and its one recipient's {state}")),
+            None => Ok(state),
+        }
+    }
+
     fn error(&self) -> Option<String> {
         self.recipient().get("error").and_then(json::text)
     }
@@ -75,7 +96,7 @@ impl Shown<'_> {
             vendor_id: id.to_owned(),
             why: format!("HTTP {}: {why}", answer.status),
         };
-        let state = match wording::reported(words, self.word(), true) {
+        let state = match self.state(words) {
             Ok(state) => state,
             Err(why) => return unclear(&why),
         };
@@ -95,7 +116,7 @@ impl Shown<'_> {
     /// # Errors
     /// What is wrong with it.
     pub fn receipt(&self, vendor_id: &str, words: &Wording, now: Timestamp) -> Result<Receipt, String> {
-        let state = wording::reported(words, self.word(), true)?;
+        let state = self.state(words)?;
         let why = self.error().filter(|_| matches!(state, State::Failed | State::Expired));
         Ok(Receipt { why, ..Receipt::new(vendor_id, state, self.at().unwrap_or(now)) })
     }
@@ -105,7 +126,7 @@ impl Shown<'_> {
     /// # Errors
     /// What is wrong with it.
     pub fn found(&self, vendor_id: &str, words: &Wording) -> Result<VendorMessage, String> {
-        let state = wording::reported(words, self.word(), true)?;
+        let state = self.state(words)?;
         Ok(VendorMessage {
             vendor_id: vendor_id.to_owned(),
             to: self.to().unwrap_or_default().to_owned(),
@@ -123,5 +144,37 @@ impl Shown<'_> {
         let word = self.word()?;
         let (_, at) = states.iter().find(|(name, _)| name.eq_ignore_ascii_case(word))?;
         Timestamp::parse(at.as_str()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use serde_json::json;
+
+    #[test]
+    fn a_message_and_its_recipient_that_disagree_on_a_failure_say_nothing() {
+        let words = Wording::new(&WORDS, &[]);
+        let state = |whole: Value, inner: Value| {
+            let body = json!({ "id": "1", "state": whole, "recipients": [{ "state": inner }] });
+            let state = Shown(&body).state(&words).ok();
+            let receipt = Shown(&body).receipt("1", &words, Timestamp(1)).ok();
+            assert_eq!(receipt.map(|receipt| receipt.state), state, "{body}");
+            state
+        };
+        for (whole, inner, expected) in [
+            (json!("Sent"), json!("Sent"), Some(State::Sent)),
+            (json!("Pending"), json!("Delivered"), Some(State::Delivered)),
+            (json!("Failed"), json!("Failed"), Some(State::Failed)),
+            (Value::Null, json!("Failed"), Some(State::Failed)),
+            (json!("Brand new"), json!("Sent"), Some(State::Sent)),
+            (json!("Sent"), Value::Null, Some(State::Sent)),
+            (json!("Failed"), json!("Sent"), None),
+            (json!("Sent"), json!("Failed"), None),
+            (json!("Delivered"), json!("Cancelled"), None),
+        ] {
+            assert_eq!(state(whole.clone(), inner.clone()), expected, "{whole} {inner}");
+        }
     }
 }

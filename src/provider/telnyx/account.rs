@@ -107,7 +107,7 @@ impl Telnyx {
             events.extend(entries.iter().filter_map(|entry| {
                 let at = entry.get("created_at").and_then(Value::as_str).and_then(Timestamp::parse);
                 let number = Sender::of(entry.get("to")?.as_str()?);
-                Some(Event::OptOut { number, is_out: true, at })
+                Some(Event::OptOut { number, is_out: true, at, heard_by: None })
             }));
             // Without a word of how many pages there are, a full one is not the last.
             let total = answer.pointer("/meta/total_pages").and_then(Value::as_u64);

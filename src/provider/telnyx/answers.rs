@@ -51,6 +51,12 @@ impl Dialect for Refusals {
         why(code.as_deref(), title.as_deref()).0
     }
 
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        let body: Value = answer.json().ok()?;
+        let shown = Shown(body.get("data")?);
+        wording::id_of_taken(shown.id(), shown.status())
+    }
+
     fn verdict(&self, answer: &Answer, now: Timestamp) -> Option<Outcome> {
         // Nobody knows how much of it had arrived, whatever else the answer says.
         if answer.status == 408 {
@@ -122,6 +128,12 @@ impl Shown<'_> {
         first(self.0).0
     }
 
+    /// When it came to where it stands, where it says so.
+    pub fn at(&self) -> Option<Timestamp> {
+        let times = ["completed_at", "sent_at"].into_iter().filter_map(|name| self.0.get(name)?.as_str());
+        times.filter_map(Timestamp::parse).next()
+    }
+
     /// What it says of the message under this id; nothing where that does not wait for us.
     ///
     /// # Errors
@@ -140,8 +152,7 @@ impl Shown<'_> {
         let is_failed = matches!(state, State::Failed | State::Expired);
         let (why, is_documented) =
             if is_failed { why(code.as_deref(), title.as_deref()) } else { (None, false) };
-        let times = ["completed_at", "sent_at"].into_iter().filter_map(|name| self.0.get(name)?.as_str());
-        let at = times.filter_map(Timestamp::parse).next().unwrap_or(now);
+        let at = self.at().unwrap_or(now);
         let price = self.price();
         Ok(Some(Receipt { why, is_documented, price, ..Receipt::new(vendor_id, state, at) }))
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::answers::Shown;
 use super::codes;
-use crate::provider::exchange::{Delivery, Event, NotBelieved, Reply};
+use crate::provider::exchange::{Delivery, Event, HeardBy, NotBelieved, Reply};
 use crate::provider::rest::json;
 use crate::provider::rest::wording::Wording;
 use crate::provider::signature::has_signed_ed25519;
@@ -81,7 +81,12 @@ impl Hooks {
         let Ok(receipt) = shown.receipt(id, &self.wording, delivery.now) else { return vec![hint] };
         let person = payload.pointer("/to/0/phone_number").and_then(Value::as_str);
         let stopped = person.filter(|_| shown.code().as_deref() == Some(codes::OPTED_OUT));
-        let wish = stopped.map(|to| Event::OptOut { number: Sender::of(to), is_out: true, at: None });
+        let wish = stopped.map(|to| Event::OptOut {
+            number: Sender::of(to),
+            is_out: true,
+            at: shown.at(),
+            heard_by: delivery.message.cloned().map(HeardBy::Report),
+        });
         let hint = delivery.message.is_some().then_some(hint);
         receipt.map(Event::Receipt).into_iter().chain(hint).chain(wish).collect()
     }

@@ -8,10 +8,11 @@ use crate::provider::Outcome;
 use crate::provider::exchange::{Receipt, VendorMessage};
 use crate::provider::rest::amount::{self, Rounding};
 use crate::provider::rest::codes::Refusal;
-use crate::provider::rest::wording::Wording;
-use crate::provider::rest::{Answer, Dialect, json};
+use crate::provider::rest::wording::{self, Wording};
+use crate::provider::rest::{Answer, Dialect, digits, json};
 use crate::sms::message::State;
 use crate::sms::money::Money;
+use crate::sms::number::Number;
 
 /// What Twilio calls its messages. What it has queued or schedules it took: `scheduled` waits for a time that
 /// somebody else gave it.
@@ -61,6 +62,11 @@ impl Dialect for Refusals {
             (Some(code), said) => Some(format!("{code}: {}", said.unwrap_or("no words"))),
             (None, said) => said.map(str::to_owned),
         }
+    }
+
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        let Shown { id, status, .. } = Shown::read(&answer.json().ok()?);
+        wording::id_of_taken(id, status.as_deref())
     }
 
     fn verdict(&self, answer: &Answer, now: Timestamp) -> Option<Outcome> {
@@ -148,6 +154,11 @@ impl Shown {
         self.price
     }
 
+    /// Whether it goes to somebody else.
+    pub fn is_to_another(&self, to: &Number) -> bool {
+        digits::is_another(&self.to, to)
+    }
+
     /// Whether a person sent it to the account.
     pub fn is_inbound(&self) -> bool {
         self.status.as_deref().is_some_and(|status| INBOUND.contains(&status))
@@ -160,12 +171,10 @@ impl Shown {
     pub fn receipt(
         &self,
         vendor_id: &str,
-        wording: &Wording,
+        words: &Wording,
         now: Timestamp,
     ) -> Result<Option<Receipt>, String> {
-        let reported =
-            crate::provider::rest::wording::reported(wording, self.status.as_deref(), self.id.is_some());
-        let state = reported?;
+        let state = wording::reported(words, self.status.as_deref(), self.id.is_some())?;
         if state == State::Queued {
             return Ok(None);
         }

@@ -14,7 +14,7 @@ use ::http::HeaderMap;
 
 use super::answers::why;
 use super::codes;
-use crate::provider::exchange::{Delivery, Event, NotBelieved, Receipt, Reply};
+use crate::provider::exchange::{Delivery, Event, HeardBy, NotBelieved, Receipt, Reply};
 use crate::provider::rest::form::Fields;
 use crate::provider::rest::wording::Wording;
 use crate::provider::settings::Callback;
@@ -128,10 +128,8 @@ impl Hooks {
     fn report(&self, id: &str, status: &str, fields: &Fields, delivery: &Delivery<'_>) -> Vec<Event> {
         let query = Fields::read(delivery.query.as_bytes());
         let ours = query.get(REFERENCE).filter(|id| id.starts_with(MessageId::PREFIX));
-        let hint = Event::Hint {
-            vendor_id: id.to_owned(),
-            message: ours.map(|id| MessageId::from_text(id.to_owned())),
-        };
+        let ours = ours.map(|id| MessageId::from_text(id.to_owned()));
+        let hint = Event::Hint { vendor_id: id.to_owned(), message: ours.clone() };
         if NO_NEWS.contains(&status) {
             return Vec::new();
         }
@@ -148,7 +146,12 @@ impl Hooks {
         // Gives a message whose answer was lost its id, and the report with it.
         events.extend(ours.is_some().then_some(hint));
         let person = fields.get("To").filter(|_| code == Some(codes::OPTED_OUT));
-        events.extend(person.map(|to| Event::OptOut { number: Sender::of(to), is_out: true, at: None }));
+        events.extend(person.map(|to| Event::OptOut {
+            number: Sender::of(to),
+            is_out: true,
+            at: None,
+            heard_by: ours.map(HeardBy::Report),
+        }));
         events
     }
 }
@@ -160,7 +163,12 @@ fn reply(id: &str, fields: &Fields, delivery: &Delivery<'_>) -> Option<Vec<Event
     // A START is the reply's own word to say: a reply is known by its id, and told again it lifts nothing. This
     // event has none, and would lift a STOP that came in between.
     let is_stop = fields.get("OptOutType") == Some("STOP");
-    let wish = is_stop.then(|| Event::OptOut { number: Sender::of(from), is_out: true, at: None });
+    let wish = is_stop.then(|| Event::OptOut {
+        number: Sender::of(from),
+        is_out: true,
+        at: None,
+        heard_by: Some(HeardBy::Text(id.to_owned())),
+    });
     let reply = Reply {
         vendor_id: id.to_owned(),
         from: Sender::of(from),

@@ -12,7 +12,7 @@ use crate::provider::exchange::SegmentOutcome;
 use crate::provider::rest::amount::{self, Rounding};
 use crate::provider::rest::codes::Refusal;
 use crate::provider::rest::wording::names_an_error;
-use crate::provider::rest::{Answer, Dialect, json, unreadable};
+use crate::provider::rest::{Answer, Dialect, digits, json, unreadable};
 use crate::provider::{Outcome, Submission};
 use crate::sms::message::State;
 use crate::sms::money::{Currency, Money};
@@ -62,6 +62,14 @@ impl Dialect for Refusals {
         Place::Message.why(code_of(&body).as_deref(), words_of(&body).as_deref()).0
     }
 
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        let body: Value = answer.json().ok()?;
+        let entries = body.get("messages").and_then(Value::as_array).into_iter().flatten();
+        let of_segments = entries.filter_map(|entry| entry.get("message-id"));
+        let mut ids = body.get("message_uuid").into_iter().chain(of_segments).filter_map(json::text);
+        ids.find(|id| !id.trim().is_empty())
+    }
+
     fn verdict(&self, answer: &Answer, now: Timestamp) -> Option<Outcome> {
         // Nobody knows how much of it had arrived, and a throttled one was not looked at, whatever else the
         // answer says.
@@ -99,10 +107,23 @@ pub fn of_sms(answer: &Answer, submission: &Submission, currency: Currency) -> O
     }
     let mut segments: Vec<SegmentOutcome> =
         entries.iter().map(|entry| segment(entry, answer, submission, currency)).collect();
-    let count = body.get("message-count").and_then(json::text).and_then(|count| count.parse().ok());
-    let count = count.unwrap_or(entries.len()).min(MAX_SEGMENTS);
-    while segments.len() < count {
-        segments.push(unclear(answer, "the answer counts more segments than it has"));
+    // As it counts them, or as they are where it does not.
+    let count = body.get("message-count").filter(|count| !count.is_null());
+    let count = count.map(|count| json::text(count).and_then(|count| count.trim().parse::<usize>().ok()));
+    match count.unwrap_or(Some(entries.len())) {
+        Some(count) if count >= entries.len() => {
+            let unseen = count.min(MAX_SEGMENTS).saturating_sub(entries.len());
+            let why = "the answer counts more segments than it has";
+            segments.extend(std::iter::repeat_n(unclear(answer, why), unseen));
+        }
+        // Fewer, or what is no count: which of them are, nobody knows.
+        _ => {
+            for segment in &mut segments {
+                if matches!(segment, SegmentOutcome::Accepted { .. }) {
+                    *segment = unclear(answer, "the answer counts fewer segments than it has");
+                }
+            }
+        }
     }
     match Outcome::of_segments(segments) {
         Outcome::Accepted { vendor_id, status, price, .. } => {
@@ -121,6 +142,9 @@ fn segment(entry: &Value, answer: &Answer, submission: &Submission, currency: Cu
     let text = |name: &str| entry.get(name).and_then(json::text);
     let Some(status) = text("status") else { return unclear(answer, "a message in it has no status") };
     let is_ours = text("client-ref").is_none_or(|reference| reference == submission.id.as_str());
+    if text("to").is_some_and(|to| digits::is_another(&to, &submission.to)) {
+        return unclear(answer, "a message in it is to another recipient");
+    }
     if status != TAKEN {
         let has_id = text("message-id").is_some_and(|id| !id.trim().is_empty());
         return match (is_ours, has_id) {

@@ -25,7 +25,7 @@ use super::codes::{Place, is_opt_out};
 use super::jwt;
 use super::settings::{Config, Method};
 use crate::clock::Timestamp;
-use crate::provider::exchange::{Delivery, Event, NotBelieved, Receipt, Reply, ReplySegment};
+use crate::provider::exchange::{Delivery, Event, HeardBy, NotBelieved, Receipt, Reply, ReplySegment};
 use crate::provider::rest::digits::sender;
 use crate::provider::rest::form::Fields;
 use crate::provider::rest::json;
@@ -211,14 +211,15 @@ impl Hooks {
 
     /// What a receipt of the SMS API says: of a text, or of one of its segments.
     fn receipt(&self, id: &str, status: &str, fields: &Fields, delivery: &Delivery<'_>) -> Vec<Event> {
-        let at = fields.get("message-timestamp").and_then(time).unwrap_or(delivery.now);
+        let told_at = fields.get("message-timestamp").and_then(time);
+        let at = told_at.unwrap_or(delivery.now);
         let code = fields.get("err-code");
         let price = fields.get("price").map(|price| Value::String(price.to_owned()));
         let price = answers::price(price.as_ref(), self.currency);
         let told = self.told((id, status, at), (Place::Receipt, code), None);
         let receipt = told.map(|receipt| Event::Receipt(Receipt { price, ..receipt }));
         let person = fields.get("msisdn").filter(|_| is_opt_out(Place::Receipt, code));
-        all(receipt, (id, true), ours(fields.get("client-ref")), person)
+        all(receipt, (id, true), ours(fields.get("client-ref")), (person, told_at))
     }
 
     /// What a text became, with why; nothing for a word that nobody knows.
@@ -245,7 +246,8 @@ impl Hooks {
             return Ok(Vec::new());
         }
         let id = text("message_uuid").ok_or_else(|| missing("message_uuid"))?;
-        let at = text("timestamp").and_then(|at| Timestamp::parse(&at)).unwrap_or(delivery.now);
+        let told_at = text("timestamp").and_then(|at| Timestamp::parse(&at));
+        let at = told_at.unwrap_or(delivery.now);
         let Some(status) = text("status") else {
             let from = text("from").ok_or_else(|| missing("from"))?;
             let to = text("to").ok_or_else(|| missing("to"))?;
@@ -275,20 +277,21 @@ impl Hooks {
         };
         let to = text("to");
         let person = to.as_deref().filter(|_| is_opt_out(Place::Message, code.as_deref()));
-        Ok(all(receipt, (&id, false), message, person))
+        Ok(all(receipt, (&id, false), message, (person, told_at)))
     }
 }
 
-/// What a report tells: what became of the text, which message of ours it is, and who wants no more.
+/// What a report tells: what became of the text, which message of ours it is, and who wants no more since when.
 /// `by_segment`: the id may be that of one of its segments.
 fn all(
     receipt: Option<Event>,
     (id, by_segment): (&str, bool),
     message: Option<MessageId>,
-    person: Option<&str>,
+    (person, at): (Option<&str>, Option<Timestamp>),
 ) -> Vec<Event> {
+    let heard_by = message.clone().map(HeardBy::Report);
     let named = message.map(|message| Event::Named { message, vendor_id: id.to_owned(), by_segment });
-    let wish = person.map(|to| Event::OptOut { number: sender(to), is_out: true, at: None });
+    let wish = person.map(|to| Event::OptOut { number: sender(to), is_out: true, at, heard_by });
     receipt.into_iter().chain(named).chain(wish).collect()
 }
 

@@ -21,20 +21,13 @@ use super::{build, cmpp_config, next};
 use crate::carrier::ismg::{Habits, SECRET};
 use crate::carrier::peer::{Peer, Receipts, Script};
 use crate::support::{A_WHILE, within};
+use crate::vendors::submission_of;
 
 const PERSON: &str = "13800138000";
 
 fn message(n: usize, text: &str) -> Submission {
     let to = Number::parse(&format!("+861380013{n:04}"), None).unwrap();
-    Submission {
-        id: MessageId::new(1, n as u128),
-        to,
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(MessageId::new(1, n as u128), to, text)
 }
 
 fn provider(config: &Config) -> (Arc<dyn Provider>, Receiver<Notice>) {

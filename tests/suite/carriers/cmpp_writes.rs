@@ -13,18 +13,11 @@ use sms_mcp::sms::number::Number;
 use super::{build, cmpp_config, cmpp_provider};
 use crate::carrier::ismg::{Ismg, SECRET};
 use crate::carrier::peer::Peer;
+use crate::vendors::submission_of;
 
 fn message(n: u16, text: &str) -> Submission {
     let to = Number::parse(&format!("+861380013{n:04}"), None).unwrap();
-    Submission {
-        id: MessageId::new(1, u128::from(n)),
-        to,
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(MessageId::new(1, u128::from(n)), to, text)
 }
 
 fn id_of(outcome: &Outcome) -> String {

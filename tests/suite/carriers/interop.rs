@@ -23,6 +23,7 @@ use crate::carrier::ismg::{Habits, Ismg, SECRET, SP_ID};
 use crate::carrier::peer::{Part, Peer, Receipts, Side};
 use crate::carrier::smsc::{PASSWORD, SYSTEM_ID};
 use crate::support::{LAST_RESORT, fictional, within};
+use crate::vendors::submission_of;
 
 /// What the scripts leave with where their peer is not installed.
 pub const MISSING: i32 = 3;
@@ -164,15 +165,7 @@ async fn cmppprotocol_refuses_a_wrong_proof_and_is_refused_with_a_wrong_secret()
 }
 
 fn submission(to: &str, text: &str) -> Submission {
-    Submission {
-        id: MessageId::new(1, 1),
-        to: Number::parse(to, None).unwrap(),
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(MessageId::new(1, 1), Number::parse(to, None).unwrap(), text)
 }
 
 /// The ids of everything that was taken.

@@ -21,21 +21,14 @@ use tokio::sync::mpsc::Receiver;
 use super::{build_smpp, next, smpp_config};
 use crate::carrier::peer::{Peer, Receipts, Side};
 use crate::carrier::smsc::{Habits, Joined, Smsc, from_person};
+use crate::vendors::{enquiry_of, submission_of};
 
 fn number() -> Number {
     Number::parse("+33612345678", None).unwrap()
 }
 
 fn submission(text: &str) -> Submission {
-    Submission {
-        id: MessageId::new(1, 2),
-        to: number(),
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(MessageId::new(1, 2), number(), text)
 }
 
 async fn next_receipt(notices: &mut Receiver<Notice>) -> Receipt {
@@ -235,11 +228,8 @@ async fn a_message_is_looked_up_and_taken_back_where_the_carrier_allows_it() {
         build_smpp(&Config { cancel: true, service_type: "CMT".to_owned(), ..smpp_config(&peer) });
     let id = ids(&provider.send(&submission("hi")).await).remove(0);
     let enquiry = |vendor_id: &str| Enquiry {
-        id: MessageId::new(1, 2),
-        from: None,
-        vendor_id: vendor_id.to_owned(),
-        to: number(),
         created: Timestamp(0),
+        ..enquiry_of(MessageId::new(1, 2), vendor_id, number())
     };
     let told = provider.status(&enquiry(&id)).await.unwrap();
     assert_eq!((told[0].vendor_id.as_str(), told[0].state), (id.as_str(), State::Delivered));

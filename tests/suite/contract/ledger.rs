@@ -10,8 +10,8 @@ use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::proposals::NewProposal;
 use sms_mcp::ledger::sqlite::SqliteLedger;
 use sms_mcp::ledger::{
-    BaseSession, BatchDraft, Claim, Decide, Draft, Filter, Idempotency, Intent, Ledger, NewHandle, Pacing,
-    Payer, ReplyPage, Report, Reservation, Settlement, Target,
+    Act, BaseSession, BatchDraft, Claim, Decide, Draft, Filter, Idempotency, Intent, Ledger, NewHandle,
+    Pacing, Payer, ReplyPage, Report, Reservation, Settlement, Target,
 };
 use sms_mcp::sms::facts::{Budget, Limits, Scope};
 use sms_mcp::sms::message::{BatchId, MessageId, ProposalId, Realm, SessionId, State};
@@ -149,6 +149,17 @@ pub(super) fn queued(first: u32, count: u32) -> Intent {
 }
 
 /// The budget rule alone, as the guard has it.
+/// Somebody who puts a copy in place of a ledger at this moment.
+pub(super) fn restoring(at: Timestamp) -> Act {
+    Act {
+        at,
+        who: "user:alice".to_owned(),
+        verb: "restore".to_owned(),
+        subject: "copy.db".to_owned(),
+        approver: None,
+    }
+}
+
 pub(super) fn by_budget() -> Decide {
     Arc::new(|_, facts| {
         let fits = |budget: &Budget| !budget.frozen && facts.fits(budget, HOLD) == (true, true);

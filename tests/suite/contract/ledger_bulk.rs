@@ -13,7 +13,8 @@ use sms_mcp::sms::message::{BatchId, Realm};
 use sms_mcp::sms::verdict::Verdict;
 
 use super::ledger::{
-    Backend, HOLD, NOW, by_budget, claim, draft, intent, limits, on_every_backend, payer, queued, take,
+    Backend, HOLD, NOW, by_budget, claim, draft, intent, limits, on_every_backend, payer, queued, restoring,
+    take,
 };
 
 /// So many that they are written in three steps.
@@ -281,7 +282,7 @@ async fn of_a_copy_from_the_middle_of_a_large_bulk_that_is_put_back_nothing_is_w
         }
     };
     store.reserve_many(bulk(1), many(between), by_budget()).await.unwrap();
-    let unknown = restore(&copy, &restored, NOW).unwrap().unknown;
+    let unknown = restore(&copy, &restored, &restoring(NOW)).unwrap().unknown;
     assert_eq!(unknown, 2_000);
     let store = SqliteLedger::open(&restored, NOW, [2; 8]).unwrap();
     for _ in 0..2 {

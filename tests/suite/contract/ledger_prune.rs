@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sms_mcp::clock::Timestamp;
 use sms_mcp::ledger::upkeep::{KNOWN_ID_MS, PrunePlace, Pruned};
 use sms_mcp::ledger::{
-    BaseSession, Claim, Draft, E164, Filter, Idempotency, Intent, Ledger, NewHandle, NewReply, Payer,
+    Act, BaseSession, Claim, Draft, E164, Filter, Idempotency, Intent, Ledger, NewHandle, NewReply, Payer,
     ProviderName, Report, Reservation, Settlement, VendorId,
 };
 use sms_mcp::sms::caller_id::Known;
@@ -375,7 +375,40 @@ async fn one_process_prunes_at_a_time(backend: Backend) {
     }
 }
 
+async fn what_operators_did_goes_with_what_is_old_and_not_before_a_year_is_over(backend: Backend) {
+    for place in backend.places() {
+        acts_go_after_a_year(&*place.open()).await;
+    }
+}
+
+async fn acts_go_after_a_year(store: &dyn Ledger) {
+    let act = |at: Timestamp, subject: &str| Act {
+        at,
+        who: "user:alice".to_owned(),
+        verb: "budget unfreeze".to_owned(),
+        subject: subject.to_owned(),
+        approver: None,
+    };
+    for (days, subject) in [(0, "first"), (1, "second"), (300, "third"), (380, "last")] {
+        store.note_act(act(day(days), subject)).await.unwrap();
+    }
+    let kept = async || -> Vec<String> {
+        store.acts(100).await.unwrap().into_iter().map(|act| act.subject).collect()
+    };
+    // Older than what is kept of messages, and younger than a year.
+    assert_eq!((prune(store, day(366)).await.acts, kept().await.len()), (0, 4));
+    let later = day(368);
+    let would = store.prunable(later.plus_ms(-30 * DAY_MS), later).await.unwrap().goes.acts;
+    assert_eq!((would, prune(store, later).await.acts), (2, 2));
+    assert_eq!(kept().await, ["last", "third"]);
+    // Where messages are kept for longer, so is this.
+    let much_later = day(900);
+    let step = store.prune(day(-1), much_later, PrunePlace::Leftovers, 10).await.unwrap();
+    assert_eq!((step.gone.acts, kept().await.len()), (0, 2));
+}
+
 on_every_backend! {
+    what_operators_did_goes_with_what_is_old_and_not_before_a_year_is_over,
     what_is_over_is_forgotten_and_what_is_open_stays_and_no_money_changes,
     whoever_was_texted_is_known_for_ever_and_as_lately_as_before,
     a_reply_to_forgotten_messages_is_told_with_whose_it_is_by_the_sender_that_it_was_written_to,

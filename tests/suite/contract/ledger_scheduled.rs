@@ -9,7 +9,8 @@ use sms_mcp::ledger::facets::*;
 use sms_mcp::ledger::sqlite::{SqliteLedger, restore};
 use sms_mcp::ledger::upkeep::PrunePlace;
 use sms_mcp::ledger::{
-    Claim, Decide, Draft, Due, Intent, Ledger, Payer, Recheck, Recovered, Released, ReplyPage, Reservation,
+    Claim, Decide, Draft, Due, Gone, Intent, Ledger, Payer, Recheck, Recovered, Released, ReplyPage,
+    Reservation,
 };
 use sms_mcp::sms::facts::{Facts, Limits, Scope};
 use sms_mcp::sms::message::{BatchId, Realm, State};
@@ -17,7 +18,7 @@ use sms_mcp::sms::verdict::Verdict;
 
 use super::ledger::{
     Backend, HOLD, NOW, budget, by_budget, claim, draft, ended, intent, limits, on_every_backend, payer,
-    queued, state_of, take,
+    queued, restoring, state_of, take,
 };
 
 const MINUTE_MS: i64 = 60_000;
@@ -205,6 +206,49 @@ async fn what_is_paused_or_paid_for_by_a_frozen_budget_or_another_providers_stay
         );
         assert_eq!(state_of(&*store, &draft(1).id).await, State::Expired);
         assert_eq!(held(&*store).await, (0, 1));
+    }
+}
+
+async fn what_waits_at_a_provider_that_is_not_set_up_any_more_ends_once_it_is_too_late(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        reserved(&*store, intent(vec![draft(1)]), at(HOUR_MS)).await;
+        reserved(&*store, intent(vec![draft(2)]), at(5 * HOUR_MS)).await;
+        let gone = |after_ms: i64, known: &[&str]| Gone {
+            now: NOW.plus_ms(after_ms),
+            limit: 10,
+            max_age_ms: 2 * HOUR_MS,
+            known: known.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let ended = async |asked: Gone| store.expire_gone(asked).await.unwrap();
+        assert_eq!(ended(gone(4 * HOUR_MS, &["second", "sandbox"])).await, [], "it is set up");
+        assert_eq!(ended(gone(3 * HOUR_MS, &["second"])).await, [], "not yet");
+        assert_eq!(held(&*store).await, (2 * HOLD, 2));
+        assert_eq!(ended(gone(3 * HOUR_MS + 1, &["second"])).await, [draft(1).id]);
+        let record = store.message("alice", &draft(1).id).await.unwrap().unwrap();
+        assert_eq!(record.state, State::Expired);
+        assert!(record.why.unwrap().contains("set up any more"));
+        assert_eq!(state_of(&*store, &draft(2).id).await, State::Scheduled, "its time is still to come");
+        assert_eq!(held(&*store).await, (HOLD, 1), "its money is back");
+    }
+}
+
+async fn what_is_queued_for_a_provider_that_is_not_set_up_any_more_ends_by_the_claims_of_any_other(
+    backend: Backend,
+) {
+    for place in backend.places() {
+        let store = place.open();
+        take(&*store, queued(5, 1)).await;
+        let other = Claim {
+            now: NOW.plus_ms(3 * HOUR_MS),
+            max_age_ms: 2 * HOUR_MS,
+            adopt: true,
+            provider: "second".into(),
+            ..claim(9)
+        };
+        store.claim(other).await.unwrap();
+        assert_eq!(state_of(&*store, &draft(5).id).await, State::Expired);
+        assert_eq!(held(&*store).await, (0, 0));
     }
 }
 
@@ -468,6 +512,8 @@ on_every_backend![
     what_has_become_due_is_decided_on_once_more_by_the_facts_of_then,
     what_is_paused_or_paid_for_by_a_frozen_budget_or_another_providers_stays_and_what_is_too_late_ends,
     what_may_not_leave_when_its_time_has_come_waits_on_or_ends,
+    what_waits_at_a_provider_that_is_not_set_up_any_more_ends_once_it_is_too_late,
+    what_is_queued_for_a_provider_that_is_not_set_up_any_more_ends_by_the_claims_of_any_other,
     what_waits_is_taken_back_by_its_owner_and_by_nobody_else,
     what_waits_is_taken_back_with_its_bulk_and_by_its_person,
     recovery_and_forgetting_leave_what_waits,
@@ -488,7 +534,7 @@ async fn what_waited_in_an_older_ledger_that_is_put_back_may_have_left_since() {
     store.backup(&backup).await.unwrap();
     store.close().await.unwrap();
     drop(store);
-    assert_eq!(restore(&backup, &file, NOW.plus_ms(1)).unwrap().unknown, 2);
+    assert_eq!(restore(&backup, &file, &restoring(NOW.plus_ms(1))).unwrap().unknown, 2);
     let store = SqliteLedger::open(&file, NOW, [2; 8]).unwrap();
     for n in [1, 2] {
         assert_eq!(state_of(&store, &draft(n).id).await, State::Unknown, "never sent");

@@ -21,6 +21,7 @@ use crate::carriers;
 use crate::fake::{self, Fake, Vendor, Wire};
 use crate::support::{A_WHILE, LAST_RESORT, eventually_async, fictional, within};
 use crate::vendors;
+use crate::vendors::{enquiry_of, submission_of};
 
 /// A provider before a carrier of its own.
 pub(super) struct Case {
@@ -270,15 +271,7 @@ const TEXT: &str = "canary-text";
 
 fn submission(n: u128, to: &str) -> Submission {
     let text = format!("{TEXT} {n}");
-    Submission {
-        id: MessageId::new(1, n),
-        to: Number::parse(to, None).unwrap(),
-        from: None,
-        text,
-        segments: 2,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    Submission { segments: 2, ..submission_of(MessageId::new(1, n), Number::parse(to, None).unwrap(), &text) }
 }
 
 /// As many messages as one request takes, up to 3.
@@ -290,13 +283,7 @@ fn one_request(provider: &dyn Provider) -> Vec<Submission> {
 }
 
 fn enquiry(vendor_id: &str, to: usize) -> Enquiry {
-    Enquiry {
-        id: MessageId::new(1, 1),
-        from: None,
-        vendor_id: vendor_id.to_owned(),
-        to: number(to),
-        created: Timestamp(1),
-    }
+    enquiry_of(MessageId::new(1, 1), vendor_id, number(to))
 }
 
 /// Makes a provider anew, before a carrier that nobody else has.

@@ -19,6 +19,7 @@ use super::patient;
 use crate::fake::a2p_pro::{A2pPro, KEY, Shape};
 use crate::fake::{Fake, Fault, clock_before};
 use crate::support::fictional;
+use crate::vendors::{enquiry_of, submission_of};
 
 fn config(fake: &Fake<A2pPro>) -> Config {
     Config {
@@ -52,25 +53,11 @@ pub fn bulk_provider(fake: &Fake<A2pPro>) -> Arc<dyn Provider> {
 
 fn message(n: usize, text: &str) -> Submission {
     let to = Number::parse(&fictional(n), None).unwrap();
-    Submission {
-        id: MessageId::new(1, n as u128),
-        to,
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(MessageId::new(1, n as u128), to, text)
 }
 
 fn enquiry(vendor_id: &str) -> Enquiry {
-    Enquiry {
-        id: MessageId::new(1, 1),
-        from: None,
-        vendor_id: vendor_id.to_owned(),
-        to: Number::parse(&fictional(1), None).unwrap(),
-        created: Timestamp(1),
-    }
+    enquiry_of(MessageId::new(1, 1), vendor_id, Number::parse(&fictional(1), None).unwrap())
 }
 
 /// The vendor's id of each, or what became of it instead.

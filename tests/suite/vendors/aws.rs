@@ -21,6 +21,7 @@ use super::patient;
 use crate::fake::aws::{self as vendor, FROM, KEY_ID, LIST, NAME, REGION, SECRET, SESSION, TOPIC};
 use crate::fake::{Fake, Fault, clock_before};
 use crate::support::{Desk, WIDE, fictional};
+use crate::vendors::submission_of;
 
 fn config(url: &str) -> Config {
     Config {
@@ -64,15 +65,7 @@ fn usd(micros: i64) -> Money {
 }
 
 fn message(n: u128, text: &str) -> Submission {
-    Submission {
-        id: MessageId::new(1, n),
-        to: to(&fictional(1)),
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(MessageId::new(1, n), to(&fictional(1)), text)
 }
 
 #[tokio::test]
@@ -329,6 +322,7 @@ async fn the_opt_out_list_is_read_whole_and_kept_on_both_sides() {
         number: fictional(n).as_str().into(),
         is_out: true,
         at: Some(Timestamp(1_686_975_103_470)),
+        heard_by: None,
     };
     // On two pages.
     assert_eq!(provider.refresh().await.unwrap(), (1..=3).map(event).collect::<Vec<_>>());

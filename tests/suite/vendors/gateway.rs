@@ -25,6 +25,7 @@ use super::patient;
 use crate::fake::gateway::{Gateway, KEY, WEBHOOK_KEY};
 use crate::fake::{Fake, Fault, Reply, Seen, Vendor, clock_before};
 use crate::support::{Desk, fictional};
+use crate::vendors::{enquiry_of, submission_of};
 
 /// The tables of the worked example, without the first three lines: what follows `kind = "http"`.
 pub fn example(url: &str, secret: &str) -> String {
@@ -67,25 +68,11 @@ pub fn to(number: &str) -> Number {
 }
 
 pub fn message(n: u128, text: &str) -> Submission {
-    Submission {
-        id: MessageId::new(1, n),
-        to: to(&fictional(1)),
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(MessageId::new(1, n), to(&fictional(1)), text)
 }
 
 pub fn enquiry(vendor_id: &str) -> Enquiry {
-    Enquiry {
-        id: MessageId::new(1, 1),
-        from: None,
-        vendor_id: vendor_id.to_owned(),
-        to: to(&fictional(1)),
-        created: Timestamp(1),
-    }
+    enquiry_of(MessageId::new(1, 1), vendor_id, to(&fictional(1)))
 }
 
 fn usd(micros: i64) -> Money {

@@ -14,6 +14,7 @@ use sms_mcp::sms::number::Number;
 use super::{over_http, patient, unknown};
 use crate::fake::{self, Fake, Reply, Seen, Vendor, Wire, clock_before};
 use crate::support::{Desk, WIDE, fictional};
+use crate::vendors::{enquiry_of, submission_of};
 
 /// A vendor that answers every request with the same.
 #[derive(Clone)]
@@ -116,21 +117,20 @@ fn more(kind: &str, url: &str) -> String {
     }
 }
 
-/// Each provider before this address.
-fn providers(url: &str) -> Vec<Arc<dyn Provider>> {
+/// The provider of this kind before this address.
+fn provider(kind: &str, url: &str) -> Arc<dyn Provider> {
     let patience = toml::Table::from_iter([("http".to_owned(), toml::Value::try_from(patient()).unwrap())]);
     let patience = patience.to_string().replace("[http]", "[provider.http]");
-    over_http()
-        .map(|kind| {
-            let (own, more) = (own(kind, url, "canary"), more(kind, url));
-            let text = format!("[[provider]]\nkind = \"{kind}\"\n{own}\n{more}\n{patience}");
-            let loaded = crate::settings::load_text(&text);
-            let secrets = loaded.secrets[0].clone();
-            loaded.config.provider[0]
-                .build(Setup { clock: clock_before(url), secrets, callback: None })
-                .unwrap()
-        })
-        .collect()
+    let (own, more) = (own(kind, url, "canary"), more(kind, url));
+    let text = format!("[[provider]]\nkind = \"{kind}\"\n{own}\n{more}\n{patience}");
+    let loaded = crate::settings::load_text(&text);
+    let secrets = loaded.secrets[0].clone();
+    loaded.config.provider[0].build(Setup { clock: clock_before(url), secrets, callback: None }).unwrap()
+}
+
+/// Each provider before this address.
+fn providers(url: &str) -> Vec<Arc<dyn Provider>> {
+    over_http().map(|kind| provider(kind, url)).collect()
 }
 
 /// The settings of a desk before this address, for each provider: its kind, and its table with this secret.
@@ -162,6 +162,25 @@ fn taken(kind: &str, id: &str) -> Option<Value> {
         "http" => json!({ "code": 0, "message": { "id": id, "state": "queued" } }),
         _ => unknown(kind, "taken"),
     })
+}
+
+/// The same of every vendor: under our own reference where its ids are ours, and in a header where it has them
+/// there.
+fn beside(kind: &str, id: &str) -> Says {
+    let ours = message().id;
+    let body = match kind {
+        "infobip" => {
+            json!({ "messages": [{ "messageId": ours.as_str(), "status": { "groupId": 1, "id": 26 } }] })
+        }
+        "sms_gateway" => json!({ "id": ours.as_str(), "state": "Pending" }),
+        "plivo" => json!({ "message_uuid": [id] }),
+        "mailersend" => {
+            let id = ("x-sms-message-id", id.to_owned());
+            return Says { headers: vec![id], ..Says::text("") };
+        }
+        _ => taken(kind, id).unwrap(),
+    };
+    Says::json(&body)
 }
 
 /// A vendor that is well: it lives as long as the first part, then its address, the secret that it takes, and
@@ -202,27 +221,17 @@ fn toml_text(text: &str) -> String {
 }
 
 fn message() -> Submission {
-    let to = Number::parse(&fictional(1), None).unwrap();
-    Submission {
-        id: MessageId::new(1, 1),
-        to,
-        from: None,
-        text: "a".to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    other(1)
+}
+
+fn other(n: usize) -> Submission {
+    let to = Number::parse(&fictional(n), None).unwrap();
+    submission_of(MessageId::new(1, n as u128), to, "a")
 }
 
 fn enquiry() -> Enquiry {
     let created = Timestamp::parse("2026-11-22T10:15:00Z").unwrap();
-    Enquiry {
-        id: MessageId::new(1, 1),
-        from: None,
-        vendor_id: "1".to_owned(),
-        to: Number::parse(&fictional(1), None).unwrap(),
-        created,
-    }
+    Enquiry { created, ..enquiry_of(MessageId::new(1, 1), "1", Number::parse(&fictional(1), None).unwrap()) }
 }
 
 /// Bodies just under the megabyte that is read.
@@ -312,6 +321,124 @@ async fn a_heavy_answer_is_read_whole_or_refused_near_its_beginning() {
             let _ = provider.balance().await;
             let _ = provider.refresh().await;
             let _ = provider.check().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_with_the_id_of_a_message_beside_it_is_unknown_and_goes_to_nobody_else() {
+    for kind in over_http() {
+        for status in [400, 401, 402, 403, 404, 409, 421, 422, 429] {
+            let fake = Fake::start(Says { status, ..beside(kind, "5f1c0a") });
+            let outcome = provider(kind, &fake.url()).send(&message()).await;
+            let Outcome::Unclear { vendor_id, why } = &outcome else {
+                panic!("{kind} {status}: {outcome:?}")
+            };
+            let expected = if ["infobip", "sms_gateway"].contains(&kind) {
+                message().id.to_string()
+            } else {
+                "5f1c0a".to_owned()
+            };
+            assert_eq!(*vendor_id, expected, "{kind} {status}");
+            let says = if kind == "sms_gateway" && status == 409 { "HTTP 409" } else { "contradicts itself" };
+            assert!(why.contains(says) && why.contains(&status.to_string()), "{kind} {status}: {why}");
+            // The same without an id is a plain refusal.
+            let fake = Fake::start(Says { status, ..Says::json(&json!({ "message": "no", "code": 7 })) });
+            let outcome = provider(kind, &fake.url()).send(&message()).await;
+            let is_open = matches!(outcome, Outcome::Unknown { .. } | Outcome::Unclear { .. });
+            assert_eq!(is_open, kind == "sms_gateway" && status == 409, "{kind} {status}: {outcome:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_plainly_names_somebody_else_is_no_word_about_this_text() {
+    let of = |kind: &str, to: &str| match kind {
+        "sms_for_ai" | "a2p_pro" => json!({ "id": "1", "status": "sent", "to": to }),
+        "infobip" => json!({ "messages": [{ "messageId": message().id.as_str(), "destination": to,
+            "status": { "groupId": 1, "id": 26 } }] }),
+        "sinch" => json!({ "id": "1", "to": [to], "canceled": false }),
+        "sms_gateway" => json!({ "id": message().id.as_str(), "state": "Pending",
+            "recipients": [{ "phoneNumber": to, "state": "Pending" }] }),
+        "telnyx" => json!({ "data": { "id": "1", "to": [{ "phone_number": to, "status": "queued" }] } }),
+        "twilio" => json!({ "sid": "SM1", "status": "queued", "to": to }),
+        "vonage" => {
+            json!({ "message-count": "1", "messages": [{ "status": "0", "message-id": "1", "to": to }] })
+        }
+        _ => unknown(kind, "of"),
+    };
+    // Plivo, AWS, Mailpro and MailerSend name nobody in their answers, and what settings say is in `gateway`.
+    let naming = over_http().filter(|kind| !["plivo", "aws", "mailpro", "mailersend", "http"].contains(kind));
+    for kind in naming {
+        for (to, is_ours) in
+            [(fictional(1), true), (fictional(1)[1..].to_owned(), true), (fictional(2), false)]
+        {
+            let fake = Fake::start(Says::json(&of(kind, &to)));
+            let outcome = provider(kind, &fake.url()).send(&message()).await;
+            let is_taken = matches!(outcome, Outcome::Accepted { .. });
+            assert_eq!(is_taken, is_ours, "{kind} {to}: {outcome:?}");
+            let is_open = matches!(outcome, Outcome::Unknown { .. } | Outcome::Unclear { .. });
+            assert_eq!(is_open, !is_ours, "{kind} {to}: {outcome:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_beside_which_the_message_is_called_failed_contradicts_nothing() {
+    for (kind, body) in [
+        ("sms_for_ai", json!({ "message": "no", "sms": { "id": 1, "status": "failed" } })),
+        ("a2p_pro", json!({ "id": "1", "status": "failed" })),
+        ("infobip", json!({ "messages": [{ "messageId": "1", "status": { "groupId": 5, "id": 12 } }] })),
+        ("telnyx", json!({ "data": { "id": "1", "to": [{ "status": "sending_failed" }] } })),
+        ("twilio", json!({ "sid": "SM1", "status": "failed" })),
+        ("sms_gateway", json!({ "id": message().id.as_str(), "state": "Failed" })),
+    ] {
+        let fake = Fake::start(Says { status: 422, ..Says::json(&body) });
+        let outcome = provider(kind, &fake.url()).send(&message()).await;
+        assert!(matches!(outcome, Outcome::Rejected { .. }), "{kind}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_for_several_that_is_refused_beside_an_id_is_unknown_for_each_and_sent_once() {
+    let both = [message(), other(2)];
+    let named = json!({ "message": "The given data was invalid.", "errors": { "to.1": ["no"] } });
+    let id = vec![("x-sms-message-id", "5f1c0a".to_owned())];
+    let fake = Fake::start(Says { status: 422, headers: id, ..Says::json(&named) });
+    let outcomes = provider("mailersend", &fake.url()).send_many(&both).await;
+    assert!(outcomes.iter().all(|one| matches!(one, Outcome::Unclear { .. })), "{outcomes:?}");
+    assert_eq!(fake.requests().len(), 1, "nobody's text goes once more");
+    let fake = Fake::start(Says { status: 400, ..beside("infobip", "") });
+    let outcomes = provider("infobip", &fake.url()).send_many(&both).await;
+    let ids = outcomes.iter().map(|one| match one {
+        Outcome::Unclear { vendor_id, .. } => vendor_id.clone(),
+        other => panic!("{other:?}"),
+    });
+    assert!(ids.eq(both.iter().map(|one| one.id.to_string())), "each is asked for by its own id");
+}
+
+#[test]
+fn an_id_that_is_our_own_secret_or_holds_it_is_not_kept_and_not_shown() {
+    const SECRET: &str = "canary-secret-77ac02d1";
+    let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
+    for id in [SECRET.to_owned(), format!("m-{SECRET}-1"), SECRET.to_uppercase(), hex] {
+        for kind in over_http().filter(|kind| !["infobip", "sms_gateway"].contains(kind)) {
+            let status = if ["mailersend", "plivo"].contains(&kind) { 202 } else { 200 };
+            let fake = Fake::start(Says { status, ..beside(kind, &id) });
+            let desk = Desk::new(&table(kind, &fake.url(), SECRET));
+            let sent = desk.run(&["send", "--json", &fictional(1), "hello"]);
+            assert_eq!(sent.code, 0, "{kind}: {sent:?}");
+            let answer: Value = serde_json::from_str(&sent.out).unwrap();
+            assert_eq!(
+                (&answer["status"], &answer["provider_message_id"]),
+                (&json!("sent"), &Value::Null),
+                "{kind}: {answer}"
+            );
+            let ours = answer["id"].as_str().unwrap();
+            let shown = [&["status", "--json", ours][..], &["list", "--json"]].map(|args| desk.run(args).out);
+            for shown in [sent.out, sent.err].into_iter().chain(shown) {
+                assert!(!shown.to_lowercase().contains(&id.to_lowercase()), "{kind}: {shown}");
+            }
         }
     }
 }

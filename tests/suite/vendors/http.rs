@@ -54,6 +54,10 @@ impl Dialect for Words {
     fn words(&self, answer: &Answer) -> Option<String> {
         answer.json::<Value>().ok()?["message"].as_str().map(str::to_owned)
     }
+
+    fn taken_id(&self, answer: &Answer) -> Option<String> {
+        answer.json::<Value>().ok()?["id"].as_str().map(str::to_owned)
+    }
 }
 
 fn client_of(base: &str, settings: &Settings) -> Client {

@@ -24,6 +24,7 @@ use super::patient;
 use crate::fake::infobip::{self as vendor, FROM, KEY};
 use crate::fake::{Fake, Fault, clock_before};
 use crate::support::fictional;
+use crate::vendors::{enquiry_of, submission_of};
 
 const PUBLIC: &str = "https://sms.example.com";
 
@@ -55,20 +56,12 @@ fn id(n: usize) -> MessageId {
 }
 
 fn message(n: usize, text: &str) -> Submission {
-    Submission {
-        id: id(n),
-        to: to(&fictional(n)),
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(id(n), to(&fictional(n)), text)
 }
 
 fn enquiry(n: usize) -> Enquiry {
     let vendor_id = id(n).to_string();
-    Enquiry { id: id(n), from: None, vendor_id, to: to(&fictional(n)), created: Timestamp(1) }
+    enquiry_of(id(n), &vendor_id, to(&fictional(n)))
 }
 
 fn sought(n: usize) -> Sought {

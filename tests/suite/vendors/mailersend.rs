@@ -26,6 +26,7 @@ use sms_mcp::sms::number::Number;
 use super::patient;
 use crate::fake::mailersend::{FROM, INBOUND, MailerSend, NUMBER_ID, SIGNING, TOKEN};
 use crate::fake::{Fake, Fault, PATIENCE, clock_before_by};
+use crate::vendors::{enquiry_of, submission_of};
 
 /// 2026-11-22T23:00:00Z: an hour before the vendor's day ends.
 const EVENING: i64 = 1_795_388_400_000;
@@ -98,25 +99,11 @@ fn to(number: &str) -> Number {
 
 fn message(index: usize, text: &str) -> Submission {
     let id = MessageId::new(1, u128::try_from(index).unwrap());
-    Submission {
-        id,
-        to: to(&american(index)),
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(id, to(&american(index)), text)
 }
 
 fn enquiry(vendor_id: &str) -> Enquiry {
-    Enquiry {
-        id: MessageId::new(1, 1),
-        from: None,
-        vendor_id: vendor_id.to_owned(),
-        to: to(&american(1)),
-        created: Timestamp(1),
-    }
+    enquiry_of(MessageId::new(1, 1), vendor_id, to(&american(1)))
 }
 
 fn vendor_id(outcome: &Outcome) -> String {
@@ -469,7 +456,7 @@ async fn opt_outs_flow_both_ways() {
     let person = to("+12025550149");
     provider.opt_out(&person, true).await.unwrap();
     assert_eq!(fake.vendor().recipients[149].2, "opt_out");
-    let event = Event::OptOut { number: person.e164().into(), is_out: true, at: None };
+    let event = Event::OptOut { number: person.e164().into(), is_out: true, at: None, heard_by: None };
     assert_eq!(provider.refresh().await.unwrap(), [event]);
     provider.opt_out(&person, true).await.unwrap();
     provider.opt_out(&person, false).await.unwrap();

@@ -21,6 +21,7 @@ use super::patient;
 use crate::fake::mailpro::{API_KEY, CHARGE, ID_CLIENT, Mailpro, Message};
 use crate::fake::{Fake, Fault, clock_before};
 use crate::support::{Desk, fictional, operator};
+use crate::vendors::{enquiry_of, submission_of};
 
 const TEXT: &str = "canary-text-19ad & <more> \u{20ac}";
 
@@ -94,15 +95,7 @@ fn to(index: usize) -> Number {
 }
 
 fn message(n: u128, text: &str) -> Submission {
-    Submission {
-        id: MessageId::new(1, n),
-        to: to(1),
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(MessageId::new(1, n), to(1), text)
 }
 
 fn campaign(at: Option<&str>) -> Campaign {
@@ -127,11 +120,8 @@ fn accepted(id: &str, price: Option<Money>) -> Outcome {
 
 fn enquiry(vendor_id: &str, created: &str) -> Enquiry {
     Enquiry {
-        id: MessageId::new(1, 1),
-        from: None,
-        vendor_id: vendor_id.to_owned(),
-        to: to(1),
         created: Timestamp::parse(created).unwrap(),
+        ..enquiry_of(MessageId::new(1, 1), vendor_id, to(1))
     }
 }
 
@@ -637,6 +627,7 @@ async fn what_is_announced_works_once_it_has_a_path() {
         number: fictional(index).into(),
         is_out: true,
         at: Timestamp::parse("2026-11-20T08:00:00Z"),
+        heard_by: None,
     };
     assert_eq!(
         provider.refresh().await.unwrap(),
@@ -646,7 +637,8 @@ async fn what_is_announced_works_once_it_has_a_path() {
             Event::OptOut {
                 number: "33199000003".into(),
                 is_out: true,
-                at: Timestamp::parse("2026-11-20T08:00:00Z")
+                at: Timestamp::parse("2026-11-20T08:00:00Z"),
+                heard_by: None,
             }
         ]
     );

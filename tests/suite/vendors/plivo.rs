@@ -22,6 +22,7 @@ use super::patient;
 use crate::fake::plivo::{self as vendor, FROM, ID, NAME, POWERPACK, TOKEN};
 use crate::fake::{Fake, Fault, clock_before};
 use crate::support::fictional;
+use crate::vendors::{enquiry_of, submission_of};
 
 const PUBLIC: &str = "https://sms.example.com";
 
@@ -58,25 +59,11 @@ fn to(number: &str) -> Number {
 }
 
 fn message(n: u128, text: &str) -> Submission {
-    Submission {
-        id: MessageId::new(1, n),
-        to: to(&fictional(1)),
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(MessageId::new(1, n), to(&fictional(1)), text)
 }
 
 fn enquiry(vendor_id: &str) -> Enquiry {
-    Enquiry {
-        id: MessageId::new(1, 1),
-        from: None,
-        vendor_id: vendor_id.to_owned(),
-        to: to(&fictional(1)),
-        created: Timestamp(1),
-    }
+    enquiry_of(MessageId::new(1, 1), vendor_id, to(&fictional(1)))
 }
 
 fn usd(micros: i64) -> Money {

@@ -18,11 +18,16 @@ use sms_mcp::sms::number::Number;
 
 use super::patient;
 use crate::support::eventually_async;
+use crate::vendors::submission_of;
 
 struct Silent;
 
 impl Dialect for Silent {
     fn words(&self, _: &Answer) -> Option<String> {
+        None
+    }
+
+    fn taken_id(&self, _: &Answer) -> Option<String> {
         None
     }
 }
@@ -225,13 +230,8 @@ async fn a_request_that_waits_for_a_connection_does_not_begin_once_it_is_stopped
     });
     let halts = Arc::new(Halts::default());
     let submission = Submission {
-        id: MessageId::new(1, 1),
-        to: Number::parse("+12025550123", None).unwrap(),
-        from: None,
-        text: "a".to_owned(),
-        segments: 1,
-        ceiling: None,
         brake: Brake::new(&halts, "somebody"),
+        ..submission_of(MessageId::new(1, 1), Number::parse("+12025550123", None).unwrap(), "a")
     };
     let client = Arc::new(client);
     let submit = |n: usize| {

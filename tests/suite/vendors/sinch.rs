@@ -21,6 +21,7 @@ use super::patient;
 use crate::fake::sinch::{self as vendor, FROM, PLAN, TOKEN};
 use crate::fake::{Fake, Fault, clock_before};
 use crate::support::fictional;
+use crate::vendors::{enquiry_of, submission_of};
 
 const PUBLIC: &str = "https://sms.example.com";
 
@@ -64,20 +65,12 @@ fn id(n: usize) -> MessageId {
 }
 
 fn message(n: usize, text: &str) -> Submission {
-    Submission {
-        id: id(n),
-        to: to(&fictional(n)),
-        from: None,
-        text: text.to_owned(),
-        segments: 2,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    Submission { segments: 2, ..submission_of(id(n), to(&fictional(n)), text) }
 }
 
 fn enquiry(vendor_id: &str, n: usize) -> Enquiry {
     let vendor_id = vendor_id.to_owned();
-    Enquiry { id: id(n), from: None, vendor_id, to: to(&fictional(n)), created: Timestamp(1) }
+    enquiry_of(id(n), &vendor_id, to(&fictional(n)))
 }
 
 fn sought(n: usize) -> Sought {

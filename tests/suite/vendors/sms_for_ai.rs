@@ -18,6 +18,7 @@ use super::patient;
 use crate::fake::sms_for_ai::{SmsForAi, TOKEN};
 use crate::fake::{Fake, Fault, clock_before};
 use crate::support::fictional;
+use crate::vendors::{enquiry_of, submission_of};
 
 /// The provider before this fake.
 pub fn provider(fake: &Fake<SmsForAi>) -> Arc<dyn Provider> {
@@ -36,15 +37,7 @@ fn to(number: &str) -> Number {
 }
 
 fn message(n: u128, text: &str) -> Submission {
-    Submission {
-        id: MessageId::new(1, n),
-        to: to(&fictional(1)),
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(MessageId::new(1, n), to(&fictional(1)), text)
 }
 
 fn usd(micros: i64) -> Money {
@@ -52,13 +45,7 @@ fn usd(micros: i64) -> Money {
 }
 
 fn enquiry(vendor_id: &str) -> Enquiry {
-    Enquiry {
-        id: MessageId::new(1, 1),
-        from: None,
-        vendor_id: vendor_id.to_owned(),
-        to: to(&fictional(1)),
-        created: Timestamp(1),
-    }
+    enquiry_of(MessageId::new(1, 1), vendor_id, to(&fictional(1)))
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ use super::patient;
 use crate::fake::telnyx::{self as vendor, FROM, KEY, NAME, PROFILE};
 use crate::fake::{Fake, Fault, clock_before};
 use crate::support::fictional;
+use crate::vendors::{enquiry_of, submission_of};
 
 /// The public key of the seed that is the octets 0 to 31.
 pub const PUBLIC_KEY: &str = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
@@ -55,25 +56,11 @@ fn to(number: &str) -> Number {
 }
 
 fn message(n: u128, text: &str) -> Submission {
-    Submission {
-        id: MessageId::new(1, n),
-        to: to(&fictional(1)),
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(MessageId::new(1, n), to(&fictional(1)), text)
 }
 
 fn enquiry(vendor_id: &str) -> Enquiry {
-    Enquiry {
-        id: MessageId::new(1, 1),
-        from: None,
-        vendor_id: vendor_id.to_owned(),
-        to: to(&fictional(1)),
-        created: Timestamp(1),
-    }
+    enquiry_of(MessageId::new(1, 1), vendor_id, to(&fictional(1)))
 }
 
 fn usd(micros: i64) -> Money {
@@ -247,7 +234,7 @@ async fn the_balance_the_opt_outs_and_the_check_are_read_and_nothing_is_posted()
     fake.vendor().opted_out = (1..=3).map(fictional).collect();
     let told = provider.refresh().await.unwrap();
     let at = Timestamp::parse("2026-11-22T10:15:00Z");
-    let event = |n| Event::OptOut { number: fictional(n).as_str().into(), is_out: true, at };
+    let event = |n| Event::OptOut { number: fictional(n).as_str().into(), is_out: true, at, heard_by: None };
     assert_eq!(told, (1..=3).map(event).collect::<Vec<_>>());
     // A page that cannot be read takes none away that was, and pages without a count go on while one is full.
     fake.vendor().broken_page = Some(2);

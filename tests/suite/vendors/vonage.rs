@@ -24,6 +24,7 @@ use super::patient;
 use crate::fake::vonage::{self as vendor, APPLICATION, FROM, KEY, NAME, SECRET, SIGNATURE};
 use crate::fake::{Fake, Fault, clock_before};
 use crate::support::fictional;
+use crate::vendors::submission_of;
 
 /// What is shown for us, and what webhooks are checked with.
 type Shown<'a> = &'a [(&'static str, &'a str)];
@@ -82,15 +83,7 @@ fn to(number: &str) -> Number {
 }
 
 fn message(n: u128, text: &str) -> Submission {
-    Submission {
-        id: MessageId::new(1, n),
-        to: to(&fictional(1)),
-        from: None,
-        text: text.to_owned(),
-        segments: 1,
-        ceiling: None,
-        brake: Default::default(),
-    }
+    submission_of(MessageId::new(1, n), to(&fictional(1)), text)
 }
 
 fn eur(micros: i64) -> Money {
@@ -565,4 +558,52 @@ async fn a_sender_or_a_text_that_vonage_does_not_carry_is_refused_before_anybody
     assert_eq!(kind(france, Some("A&B"), "a"), Err(ErrorKind::SenderNotAllowed));
     assert_eq!(kind(france, None, &"a".repeat(3_201)), Err(ErrorKind::MessageTooLong));
     assert!(kind(france, None, &"a".repeat(3_200)).is_ok() && fake.requests().is_empty());
+}
+
+/// Answers every request with this status and body.
+struct Says(u16, Value);
+
+impl crate::fake::Vendor for Says {
+    fn answer(&mut self, _: &crate::fake::Seen, _: &mut dyn FnMut(String)) -> crate::fake::Reply {
+        crate::fake::Reply::json(self.0, self.1.clone())
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_messages_api_with_the_id_of_a_text_beside_it_is_unknown_under_that_id() {
+    let body = json!({ "type": "https://developer.vonage.com/api-errors/messages#1120", "title": "1120",
+        "detail": "Illegal sender", "instance": "bf0ca0bf", "message_uuid": "aaaa-bbbb" });
+    let fake = Fake::start(Says(422, body));
+    let outcome = build(&over_messages(&fake.url()), SIGNED).send(&message(1, "a")).await;
+    let Outcome::Unclear { vendor_id, why } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(vendor_id, "aaaa-bbbb");
+    assert!(why.starts_with("HTTP 422: 1120") && why.contains("contradicts itself"), "{why}");
+}
+
+#[tokio::test]
+async fn an_answer_that_counts_fewer_texts_than_it_has_or_none_says_nothing_certain_of_what_it_took() {
+    let one = |status: &str| json!({ "status": status, "message-id": if status == "0" { json!("m-1") } else { Value::Null } });
+    for (count, entries, expected) in [
+        (json!("1"), vec![one("0")], "taken"),
+        (json!(1), vec![one("0")], "taken"),
+        (Value::Null, vec![one("0")], "taken"),
+        (json!("0"), vec![one("0")], "unknown"),
+        (json!(-1), vec![one("0")], "unknown"),
+        (json!("many"), vec![one("0")], "unknown"),
+        (json!("1"), vec![one("0"), one("0")], "unknown"),
+        (json!("0"), vec![one("9")], "rejected"),
+    ] {
+        let body = json!({ "message-count": count, "messages": entries });
+        let fake = Fake::start(Says(200, body));
+        let outcome = build(&config(&fake.url()), SIGNED).send(&message(1, "a")).await;
+        let is_lost = |part: &SegmentOutcome| matches!(part, SegmentOutcome::Unknown { .. });
+        let word = match &outcome {
+            Outcome::Accepted { .. } => "taken",
+            Outcome::Rejected { .. } => "rejected",
+            Outcome::Unknown { .. } => "unknown",
+            Outcome::Segments(parts) if parts.iter().all(is_lost) => "unknown",
+            other => panic!("{count}: {other:?}"),
+        };
+        assert_eq!(word, expected, "{count}: {outcome:?}");
+    }
 }

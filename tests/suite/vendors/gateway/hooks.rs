@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sms_mcp::clock::{Clock as _, SystemClock, Timestamp};
 use sms_mcp::provider::Provider;
-use sms_mcp::provider::exchange::{Delivery, Event, NotBelieved, Webhook};
+use sms_mcp::provider::exchange::{Delivery, Event, HeardBy, NotBelieved, Webhook};
 use sms_mcp::provider::signature::{Encoding, Hash, Key};
 use sms_mcp::sms::message::{MessageId, State};
 
@@ -267,6 +267,21 @@ async fn bandwidths_callbacks_are_lists_that_show_a_name_and_a_password() {
         _ => None,
     });
     assert_eq!(failed.as_deref(), Some("4775"));
+    // That code is a person who wants no more texts.
+    let stopped: Vec<&Event> = events.iter().filter(|event| matches!(event, Event::OptOut { .. })).collect();
+    let wish = Event::OptOut {
+        number: "+15551230000".into(),
+        is_out: true,
+        at: Timestamp::parse("2025-11-26T07:29:00Z"),
+        heard_by: Some(HeardBy::Report(reference.clone())),
+    };
+    assert_eq!(stopped, [&wish]);
+    // A report with another recipient is about another message of that one's.
+    let of = |event: &Event| match event {
+        Event::Receipt(receipt) => receipt.to.clone(),
+        _ => None,
+    };
+    assert_eq!(events.iter().find_map(of).as_deref(), Some("+15551230000"));
     for wrong in ["", "Basic", &right[..right.len() - 1], &right.replace("Basic", "basic")] {
         assert_eq!(ask(wrong).await, Err(NotBelieved::Signature), "{wrong}");
     }

@@ -11,7 +11,7 @@ use sms_mcp::sms::message::{MessageId, State};
 
 use super::{build, config, enquiry, message};
 use crate::fake::presets::{self as vendor, ACCOUNT, APPLICATION, Book, SECRET, USER};
-use crate::fake::{Fake, Fault, Vendor};
+use crate::fake::{Fake, Fault, Reply, Seen, Vendor};
 use crate::support::fictional;
 
 const HOOK: &str = "canary-hook-of-the-account-32byte";
@@ -272,4 +272,56 @@ fn a_preset_needs_its_credentials_and_takes_nothing_of_another_gateway() {
     let unknown =
         toml::from_str::<sms_mcp::config::Config>("[[provider]]\nkind = \"http\"\npreset = \"elks\"\n");
     assert!(unknown.unwrap_err().to_string().contains("`46elks`"));
+}
+
+/// Answers every request with this.
+struct Says(serde_json::Value);
+
+impl Vendor for Says {
+    fn answer(&mut self, _: &Seen, _: &mut dyn FnMut(String)) -> Reply {
+        Reply::json(202, self.0.clone())
+    }
+}
+
+#[tokio::test]
+async fn an_answer_about_another_text_or_with_an_error_beside_its_success_is_unknown() {
+    let (ours, me) = (message(1, "a").id.to_string(), fictional(1));
+    let body = |preset: &str, to: &str, reference: &str| match preset {
+        "46elks" => json!({ "id": "s1", "status": "created", "to": to }),
+        "bandwidth" => json!({ "id": "1", "direction": "out", "to": [to], "tag": reference }),
+        "clicksend" => json!({ "response_code": "SUCCESS", "data": { "messages": [
+            { "message_id": "m", "status": "SUCCESS", "to": to, "custom_string": reference }] } }),
+        "httpsms" => json!({ "status": "success", "data": { "id": "1", "status": "pending", "contact": to,
+            "request_id": reference } }),
+        "messagebird" => json!({ "id": "1", "reference": reference, "recipients": { "items": [
+            { "recipient": to[1..].parse::<u64>().unwrap(), "status": "sent" }] } }),
+        other => panic!("{other}"),
+    };
+    let told = async |preset: &str, body: serde_json::Value| {
+        let fake = Fake::start(Says(body));
+        match at(preset, &fake.url()).send(&message(1, "a")).await {
+            Outcome::Accepted { .. } => "sent",
+            Outcome::Unknown { .. } | Outcome::Unclear { .. } => "unknown",
+            other => panic!("{preset}: {other:?}"),
+        }
+    };
+    for preset in ["46elks", "bandwidth", "clicksend", "httpsms", "messagebird"] {
+        assert_eq!(told(preset, body(preset, &me, &ours)).await, "sent", "{preset}");
+        assert_eq!(told(preset, body(preset, &fictional(2), &ours)).await, "unknown", "{preset}: to another");
+        let other = message(2, "a").id.to_string();
+        let of_another = told(preset, body(preset, &me, &other)).await;
+        assert_eq!(
+            of_another,
+            if preset == "46elks" { "sent" } else { "unknown" },
+            "{preset}: its reference"
+        );
+    }
+    for (preset, field, error) in [
+        ("bandwidth", "description", json!("not allowed")),
+        ("messagebird", "errors", json!([{ "code": 9, "description": "no (correct) recipients found" }])),
+    ] {
+        let mut both = body(preset, &me, &ours);
+        both[field] = error;
+        assert_eq!(told(preset, both).await, "unknown", "{preset}");
+    }
 }

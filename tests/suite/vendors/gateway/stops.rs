@@ -3,6 +3,8 @@
 
 use std::io::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sms_mcp::clock::{Clock as _, SystemClock};
 
@@ -86,4 +88,29 @@ fn words_that_nobody_proved_stop_their_sender_and_wait_for_a_person_to_lift_that
     assert_eq!(send(server.port, 1, "still stopped")["code"], "opted_out");
     let waiting = desk.run(&["opt-out", "pending"]).out;
     assert!(waiting.contains("start") && waiting.contains(&fictional(1)), "{waiting}");
+}
+
+#[test]
+fn the_log_says_of_which_provider_a_part_of_a_webhook_could_not_be_read() {
+    let right = STANDARD.encode(format!("sms-mcp:{HOOK}"));
+    let desk = Desk::new(&format!(
+        "{WIDE}price_when_unknown = \"0.10\"\n[http]\npublic_url = \"https://sms.example.com\"\n[[provider]]\nkind = \
+         \"http\"\nname = \"band\"\npreset = \"bandwidth\"\n\
+         base_url = \"http://127.0.0.1:9/api/v2\"\nuser = \"u\"\nsecret = \"{SECRET}\"\nwebhook_secret = \"{HOOK}\"\n\
+         from = \"+15557654321\"\nvalues = {{ account = \"9900000\", application = \"a\" }}\n"
+    ));
+    let log = desk.path().join("log");
+    let file = std::fs::File::create(&log).unwrap();
+    let server = desk.http(|command| {
+        command.args(["--log-format", "json"]).stderr(file);
+    });
+    let address = desk.run(&["provider", "band", "webhook-url"]).json();
+    let path = address["url"].as_str().unwrap().strip_prefix("https://sms.example.com").unwrap().to_owned();
+    let text = |from: Value| json!({ "type": "message-received", "to": "+15557654321", "message": { "id": "m-1", "from": from, "text": "hi" } });
+    let body = json!([text(Value::Null), text(json!("+15551230000"))]);
+    assert_eq!(post_to(server.port, &path, &format!("Authorization: Basic {right}\r\n"), &body), 200);
+    drop(server);
+    let log = std::fs::read_to_string(log).unwrap();
+    let line = log.lines().find(|line| line.contains("part of a webhook does not parse")).expect(&log);
+    assert!(line.contains("\"provider\":\"band\""), "{line}");
 }

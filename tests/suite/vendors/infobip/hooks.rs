@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
 use sms_mcp::provider::Provider;
-use sms_mcp::provider::exchange::{Delivery, Event, NotBelieved};
+use sms_mcp::provider::exchange::{Delivery, Event, HeardBy, NotBelieved};
 use sms_mcp::provider::infobip::Config;
 use sms_mcp::provider::signature::{Encoding, Hash, Key};
 use sms_mcp::setting::Secret;
@@ -195,6 +195,8 @@ async fn a_proven_report_tells_its_state_price_and_opt_out_and_a_proven_text_is_
     for (n, (_, state)) in all.iter().enumerate() {
         assert_eq!((receipts[n].vendor_id.as_str(), receipts[n].state), (id(n).as_str(), *state));
         assert_eq!(receipts[n].price, Some(euro(51_200)));
+        // Our id with another recipient is no word about ours.
+        assert_eq!(receipts[n].to, Some(digits(n)));
         assert_eq!(receipts[n].at, Timestamp::parse("2026-11-22T10:15:03.500Z").unwrap());
         // Settles one that nobody heard of since it was handed over.
         assert!(events.contains(&Event::Hint { vendor_id: id(n).to_string(), message: Some(id(n)) }));
@@ -202,7 +204,9 @@ async fn a_proven_report_tells_its_state_price_and_opt_out_and_a_proven_text_is_
     assert!(receipts[3].why.as_deref().unwrap().starts_with("14: This person is on the blocklist"));
     let stopped: Vec<_> = events.iter().filter(|event| matches!(event, Event::OptOut { .. })).collect();
     let person = format!("+{}", digits(3)).as_str().into();
-    assert_eq!(stopped, [&Event::OptOut { number: person, is_out: true, at: None }]);
+    let at = Timestamp::parse("2026-11-22T10:15:03.500Z");
+    let heard_by = Some(HeardBy::Report(id(3)));
+    assert_eq!(stopped, [&Event::OptOut { number: person, is_out: true, at, heard_by }]);
     // A status that nobody knows is looked up, and the refusal of a second message is no news of the first.
     let unknown = believed(&[report(1, (9, 9))]).await.unwrap();
     assert!(matches!(&unknown[..], [Event::Hint { .. }]), "{unknown:?}");

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sms_mcp::clock::Timestamp;
 use sms_mcp::provider::Provider as _;
-use sms_mcp::provider::exchange::{Delivery, Event, NotBelieved};
+use sms_mcp::provider::exchange::{Delivery, Event, HeardBy, NotBelieved};
 use sms_mcp::provider::plivo::{Config, Plivo};
 use sms_mcp::sms::message::{MessageId, State};
 
@@ -210,12 +210,17 @@ async fn a_report_tells_its_state_and_price_and_the_message_whose_address_it_cam
     assert_eq!(signed(&provider, part, Some(&ours)).await, Ok(vec![hint]));
     // A code is an opt-out where the operator says so.
     let knowing = build(&Config { opt_out_codes: vec!["200".to_owned()], ..config("http://127.0.0.1:9") });
-    let stopped = Event::OptOut { number: "+14157778888".into(), is_out: true, at: None };
+    let stopped = Event::OptOut {
+        number: "+14157778888".into(),
+        is_out: true,
+        at: None,
+        heard_by: Some(HeardBy::Report(ours.clone())),
+    };
     for (provider, code, expected) in
         [(&knowing, "200", true), (&knowing, "30", false), (&provider, "200", false)]
     {
         let form = report(&format!("Status=failed&ErrorCode={code}"));
-        let events = signed(provider, &form, None).await.unwrap();
+        let events = signed(provider, &form, Some(&ours)).await.unwrap();
         assert_eq!(events.contains(&stopped), expected, "{code}: {events:?}");
     }
     let form = "MessageUUID=in-1&From=14157778888&To=14152223333&Text=One+%26+two%0A%F0%9F%91%8D&Type=sms";

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sms_mcp::clock::{Clock as _, SystemClock, Timestamp};
 use sms_mcp::provider::Provider;
-use sms_mcp::provider::exchange::{Delivery, Event, NotBelieved};
+use sms_mcp::provider::exchange::{Delivery, Event, HeardBy, NotBelieved};
 use sms_mcp::sms::message::{MessageId, State};
 
 use super::{KEY, PUBLIC_KEY, build, config};
@@ -150,7 +150,12 @@ async fn a_report_tells_its_state_and_price_and_the_message_whose_address_it_cam
         let ours = Some(MessageId::new(1, 2));
         let hint = Event::Hint { vendor_id: "m-1".to_owned(), message: ours };
         assert!(events.contains(&hint), "{events:?}");
-        let stopped = Event::OptOut { number: "+15551231234".into(), is_out: true, at: None };
+        let stopped = Event::OptOut {
+            number: "+15551231234".into(),
+            is_out: true,
+            at: Timestamp::parse("2020-01-02T01:12:10.5Z"),
+            heard_by: Some(HeardBy::Report(MessageId::new(1, 2))),
+        };
         assert_eq!(events.contains(&stopped), errors == failed, "{events:?}");
     }
     let bare = signed(&report("message.sent", "sent", json!([])), false).await.unwrap();

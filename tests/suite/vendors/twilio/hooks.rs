@@ -248,7 +248,11 @@ async fn a_persons_text_is_told_with_what_the_vendor_says_that_it_means() {
         let wishes: Vec<bool> = wishes
             .iter()
             .map(|event| match event {
-                Event::OptOut { number, is_out, at: None } if number.text() == "+15558675310" => *is_out,
+                Event::OptOut { number, is_out, at: None, heard_by: Some(_) }
+                    if number.text() == "+15558675310" =>
+                {
+                    *is_out
+                }
                 other => panic!("{other:?}"),
             })
             .collect();

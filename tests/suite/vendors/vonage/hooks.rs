@@ -377,7 +377,9 @@ fn shown(events: &[Event]) -> Vec<String> {
             Event::Named { message, vendor_id, by_segment } => {
                 format!("named {vendor_id} {message} {by_segment}")
             }
-            Event::OptOut { number, is_out, at: None } => format!("out {} {is_out}", number.text()),
+            Event::OptOut { number, is_out, heard_by: Some(_), .. } => {
+                format!("out {} {is_out}", number.text())
+            }
             other => panic!("{other:?}"),
         })
         .collect()
