@@ -1,7 +1,7 @@
 //! Approvers, through the program: once there is one, their proof alone passes the gate.
 #![cfg(unix)]
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -177,7 +177,7 @@ fn passed(ended: &Ended) -> bool {
 #[test]
 fn once_there_is_an_approver_every_widening_command_takes_their_proof_and_nothing_else() {
     let scene = Scene::new(&format!("{WIDE}{ACCEPT}"));
-    let bob = with_codes(&scene.desk, "bob", Some("alice"));
+    with_codes(&scene.desk, "bob", Some("alice"));
     scene.desk.done(&["send", &fictional(0), "Hello"]);
     scene.desk.done(&["backup", scene.desk.path().join("backup.db").to_str().unwrap()]);
     // The sandbox charges twice its price for this one, which freezes the budgets.
@@ -215,7 +215,6 @@ fn once_there_is_an_approver_every_widening_command_takes_their_proof_and_nothin
         reset_tries(&scene.desk);
     }
     assert_eq!(count, 10, "all that asks, but a ledger in doubt, which stands by itself");
-    drop(bob);
 }
 
 fn reset_tries(desk: &Desk) {
@@ -297,6 +296,39 @@ fn the_last_approver_goes_by_their_own_proof_and_then_the_word_holds_again() {
     assert!(nobody.err.contains("there is no approver here"), "{nobody:?}");
 }
 
+/// Reads until these words stand there, and returns all that was read.
+fn until(words: &str, from: &mut impl std::io::Read) -> String {
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains(words) {
+        let mut one = [0];
+        assert_eq!(from.read(&mut one).unwrap(), 1, "{}", String::from_utf8_lossy(&read));
+        read.push(one[0]);
+    }
+    String::from_utf8_lossy(&read).into_owned()
+}
+
+#[test]
+fn a_signature_over_the_lines_that_are_shown_can_be_pasted() {
+    let scene = Scene::new(WIDE);
+    scene.desk.done(&["send", &fictional(0), "Hello"]);
+    for (is_alices, code) in [(false, 1), (true, 0)] {
+        scene.desk.done(&["pause"]);
+        let (theirs, mut ours) = terminal();
+        let mut command = scene.command(&["resume"]);
+        command.stdin(theirs).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(command);
+        let shown = until("paste a signature over these lines", child.stderr.as_mut().unwrap());
+        let text = &shown[shown.find("sms-mcp approval,").unwrap()..];
+        let text: String = text.lines().take(7).map(|line| format!("{line}\n")).collect();
+        assert!(shown.contains("An approver has to prove this: alice (ssh-ed25519 SHA256:"), "{shown}");
+        let signer = if is_alices { &scene.alice } else { &Signer::new(2) };
+        ours.write_all(signer.sign(NAMESPACE, &text).as_bytes()).unwrap();
+        let ended = Ended::of(child.wait_with_output().unwrap());
+        assert_eq!(ended.code, code, "{ended:?}");
+    }
+}
+
 /// What waits at the gate since before there was an approver gets by on no word.
 #[test]
 fn a_word_that_is_typed_after_an_approver_came_is_no_proof() {
@@ -308,13 +340,7 @@ fn a_word_that_is_typed_after_an_approver_came_is_no_proof() {
     command.arg("resume").stdin(theirs).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     drop(command);
-    let mut asked = String::new();
-    let err = child.stderr.as_mut().unwrap();
-    while !asked.contains("Type \"resume\"") {
-        let mut one = [0];
-        assert_eq!(err.read(&mut one).unwrap(), 1, "{asked}");
-        asked.push(char::from(one[0]));
-    }
+    until("Type \"resume\"", child.stderr.as_mut().unwrap());
     std::fs::write(desk.path().join("alice.pub"), Signer::new(1).line()).unwrap();
     desk.does(
         &["approver", "add", "alice", "--ssh-key", desk.path().join("alice.pub").to_str().unwrap()],
@@ -413,15 +439,6 @@ fn add_with_codes(desk: &Desk, name: &str, code: impl Fn(&Secret) -> String) -> 
     let child = command.spawn().unwrap();
     drop(command);
     ours.write_all(b"add\n").unwrap();
-    let mut shown = Vec::new();
-    let mut until = |words: &str, ours: &mut std::fs::File| {
-        while !String::from_utf8_lossy(&shown).contains(words) {
-            let mut one = [0];
-            assert_eq!(ours.read(&mut one).unwrap(), 1, "{}", String::from_utf8_lossy(&shown));
-            shown.push(one[0]);
-        }
-        String::from_utf8_lossy(&shown).into_owned()
-    };
     let told = until("the app shows now:", &mut ours);
     let base32 = told.split("Or type it into the app: ").nth(1).unwrap().split_whitespace().next().unwrap();
     let right = code(&Secret::new(octets(base32)));
@@ -656,4 +673,46 @@ fn ssh_keygen_signs_for_the_person_with_every_kind_of_key() {
     scene.desk.done(&["pause"]);
     let refused = scene.run(&["resume", "--approver-key", stranger.to_str().unwrap()]);
     assert!(refused.code == 1 && refused.err.contains("no approver's key"), "{refused:?}");
+}
+
+/// An SSH agent; it is ended with the value.
+struct Agent(std::process::Child);
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn enter_signs_with_the_key_that_the_persons_ssh_agent_has() {
+    if !has_ssh_keygen() {
+        return;
+    }
+    let scene = Scene::new(WIDE);
+    let (key, socket) = (scene.desk.path().join("dave"), scene.desk.path().join("agent"));
+    let made =
+        Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let public = key.with_extension("pub");
+    assert_eq!(scene.approved(&["approver", "add", "dave", "--ssh-key", public.to_str().unwrap()]).code, 0);
+    let mut agent = Command::new("ssh-agent");
+    agent.args(["-D", "-a"]).arg(&socket).stdout(Stdio::null());
+    let _agent = Agent(agent.spawn().unwrap());
+    crate::support::eventually("the agent listens", || socket.exists());
+    let at_agent = |args: &[&str]| {
+        let mut command = scene.command(args);
+        command.env("SSH_AUTH_SOCK", &socket);
+        crate::cli::at_terminal(command, "")
+    };
+    scene.desk.done(&["pause"]);
+    let without = at_agent(&["resume"]);
+    assert!(without.code == 1 && without.err.contains("ssh-keygen made no signature"), "{without:?}");
+    let added = Command::new("ssh-add").arg("-q").arg(&key).env("SSH_AUTH_SOCK", &socket).output().unwrap();
+    assert!(added.status.success(), "{added:?}");
+    std::fs::remove_file(&key).unwrap();
+    let resumed = at_agent(&["resume"]);
+    assert_eq!(resumed.code, 0, "{resumed:?}");
+    assert!(scene.run(&["ledger", "acts"]).out.lines().next().unwrap().ends_with("(approved by dave)"));
 }

@@ -283,7 +283,8 @@ fn a_security_token_signs_with_a_touch_and_not_without_one() {
         let (line, signature) = PLAIN.token_p256(TEXT);
         assert_eq!(verified(&signature, &key(&line), TEXT), Ok(()), "{line}\n{signature}");
     }
-    let ways: [fn(&Maker, &[u8]) -> (String, String); 2] = [Maker::token_ed25519, Maker::token_p256];
+    type Way = fn(&Maker, &[u8]) -> (String, String);
+    let ways: [Way; 2] = [Maker::token_ed25519, Maker::token_p256];
     for way in ways {
         // 4: the person was recognised too.
         for flags in [1, 5] {
