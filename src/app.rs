@@ -1,5 +1,6 @@
 //! Builds the parts from the configuration, serves, and stops in good order.
 
+mod approving;
 mod rehearsal;
 
 use std::io;
@@ -36,6 +37,7 @@ use crate::provider::settings::{Callback, Setup};
 use crate::sms::facts::PROCESS_SESSION;
 use crate::sms::message::hex;
 use crate::sms::peer::{Difference, Peer};
+pub use approving::{Deciders, challenge, deciders, new_secret, prove};
 pub use rehearsal::{Tried, rehearse};
 
 /// How long a stop waits for what is in flight. The whole stop takes less than 5 s, but for a text of which a
@@ -558,6 +560,7 @@ pub async fn accept(loaded: &Loaded, person: &Person, seen: &Outlook) -> Result<
     let Accepted { unknown, opt_outs, budgets, is_frozen } = accepted;
     tracing::warn!(
         by = person.caller().actor,
+        approver = person.approver(),
         unknown,
         opt_outs,
         budgets,

@@ -1,5 +1,6 @@
 //! The command line: the same verbs as the tools, through the same engine.
 
+mod approvers;
 mod arguments;
 mod budget;
 mod bulk;
@@ -8,6 +9,7 @@ mod check;
 mod clients;
 mod commands;
 mod csv;
+mod deciding;
 mod demo;
 mod ending;
 mod explain;
@@ -23,6 +25,7 @@ mod outbox;
 mod output;
 mod pausing;
 mod providers;
+mod proving;
 mod reconcile;
 mod send;
 mod short;
@@ -57,7 +60,7 @@ pub async fn run(cli: Cli) -> u8 {
     };
     let wants_json = command.as_ref().is_some_and(Command::wants_json);
     let speech = command.as_ref().map(Speech::of).unwrap_or_default();
-    match commands::run(command, flags, principal).await {
+    match commands::run(command, flags, (principal, global.proving)).await {
         Ok(code) => code,
         Err(error) => {
             if wants_json {

@@ -40,6 +40,7 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
+use crate::access::Proof;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::halt::Extent;
@@ -51,6 +52,7 @@ use crate::setting::Span;
 use crate::sms::destination::Destination;
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::number::Number;
+use approvers::{Asked, Proves};
 use campaign::CampaignArgs;
 use contract::{
     BalanceAnswer, BalanceArgs, BudgetView, BulkAnswer, BulkArgs, CancelAnswer, CancelArgs, ListAnswer,
@@ -62,12 +64,13 @@ use rooms::Rooms;
 use vendors::{Standing, Tariff, Vendor};
 
 pub use crate::ledger::Act;
+pub use crate::ledger::approvers::Approver;
 pub use crate::ledger::upkeep::Pruned;
 pub use crate::policy::Assumed;
 pub use caller::{Base, Caller, Person};
 pub use carriers::carrier::Carrier;
 pub use carriers::route::Carriers;
-pub use operate::{explain, opt_outs, vendors};
+pub use operate::{approvers, explain, opt_outs, vendors};
 pub use receive::reconcile;
 pub use receive::webhook::{Called, Refused};
 pub use rooms::Parts;
@@ -424,6 +427,49 @@ impl Engine {
     /// have gone.
     pub async fn prune(&self, caller: &Caller, keep_for: Span) -> Result<Option<Pruned>> {
         self.rooms.operate.prune(caller, keep_for).await
+    }
+
+    /// All approvers, in the order in which they were added.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn approvers(&self, caller: &Caller) -> Result<Vec<Approver>> {
+        self.rooms.operate.approvers(caller).await
+    }
+
+    /// Adds an approver. Returns whether it is the first one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) for a name or a key that
+    /// somebody has, or no name; [`ErrorKind::InvalidNumber`](crate::error::ErrorKind::InvalidNumber);
+    /// [`ErrorKind::NotSupported`](crate::error::ErrorKind::NotSupported) where somebody else became the first
+    /// one; [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn add_approver(
+        &self,
+        person: &Person,
+        name: &str,
+        proves: Proves,
+        phone: Option<&str>,
+    ) -> Result<bool> {
+        self.rooms.operate.add_approver(person, name, proves, phone).await
+    }
+
+    /// Removes an approver. Returns how many are left.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) or
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn remove_approver(&self, person: &Person, name: &str) -> Result<u32> {
+        self.rooms.operate.remove_approver(person, name).await
+    }
+
+    /// Takes a proof of an approver for a decision, and returns whose it is. A right one is used up, a wrong
+    /// one counts.
+    ///
+    /// # Errors
+    /// As [`approvers::prove`].
+    pub async fn prove(&self, caller: &Caller, asked: Asked<'_>, proof: Proof) -> Result<String> {
+        self.rooms.operate.prove(caller, asked, proof).await
     }
 
     /// What operators did, the latest first.

@@ -6,6 +6,7 @@
 //! randomness come in as arguments; the mark outside the ledger alone looks at the clock by itself. `model`
 //! has what is asked and answered, `rules` what holds for every database, `sqlite` is one of them.
 
+pub mod approvers;
 pub mod clients;
 pub mod facets;
 pub mod long_reply;
@@ -24,16 +25,40 @@ pub use model::{
     Reservation, SHOWN_AN_HOUR, Segment, Settled, Settlement, Target, VendorId, Whole,
 };
 
-use facets::{Accounts, Clients, Intents, LongReplies, Outbox, People, Queue, Reports, Told, Upkeep, Views};
+use facets::{
+    Accounts, Approvers, Clients, Intents, LongReplies, Outbox, People, Queue, Reports, Told, Upkeep, Views,
+};
 
 /// The durable ledger, whole: what keeps all of its parts is one.
 pub trait Ledger:
-    Intents + Queue + Reports + People + Outbox + Accounts + Views + Upkeep + Clients + Told + LongReplies
+    Intents
+    + Queue
+    + Reports
+    + People
+    + Outbox
+    + Accounts
+    + Views
+    + Upkeep
+    + Clients
+    + Told
+    + LongReplies
+    + Approvers
 {
 }
 
 impl<
-    All: Intents + Queue + Reports + People + Outbox + Accounts + Views + Upkeep + Clients + Told + LongReplies,
+    All: Intents
+        + Queue
+        + Reports
+        + People
+        + Outbox
+        + Accounts
+        + Views
+        + Upkeep
+        + Clients
+        + Told
+        + LongReplies
+        + Approvers,
 > Ledger for All
 {
 }

@@ -4,15 +4,17 @@
 //! The map, from the inside out. An arrow means "knows"; a test holds the code to it.
 //!
 //! - [`sms`]: numbers, texts, money, states; pure.
+//! - [`access`] -> `sms`: who decides what agents may not, and how they prove it; pure.
 //! - [`policy`] -> `sms`: what may be sent; pure.
 //! - [`ledger`] and [`provider`] -> `sms`: what is recorded, and the carriers; they do not know each other.
 //! - [`halt`]: what keeps everything from beginning; `ledger` reads it beside its file, `engine` and
 //!   `provider` ask it.
-//! - [`engine`] -> `policy`, `ledger`, `provider`: everything that sends goes through it.
+//! - [`engine`] -> `access`, `policy`, `ledger`, `provider`: everything that sends goes through it.
 //! - [`mcp`], [`http`], [`cli`] -> `engine`: the surfaces.
 //! - Each part has its own settings; [`config`] reads and composes them, [`app`] builds the parts from them.
 //!   [`error`], [`clock`] and [`setting`] serve all.
 
+pub mod access;
 pub mod app;
 pub mod cli;
 pub mod clock;

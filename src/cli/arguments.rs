@@ -7,6 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::gate::Widening;
+use super::proving::Proving;
 use crate::config::{KINDS, LogFormat, LogLevel};
 use crate::mcp::Toolset;
 use crate::sms::purpose::Purpose;
@@ -47,6 +48,8 @@ pub(super) struct Global {
     /// How log lines look: text or json
     #[arg(long, value_name = "FORMAT", global = true, hide_possible_values = true)]
     pub(super) log_format: Option<LogFormat>,
+    #[command(flatten)]
+    pub(super) proving: Proving,
 }
 
 #[derive(Debug, Subcommand)]
@@ -143,6 +146,11 @@ pub(super) enum Command {
     OptOut {
         #[command(subcommand)]
         action: Option<OptOutAction>,
+    },
+    /// Show who decides what agents may not, add somebody, or remove somebody
+    Approver {
+        #[command(subcommand)]
+        action: Option<ApproverAction>,
     },
     /// Ask providers about messages whose outcome is unknown, or settle one yourself
     Reconcile(ReconcileCommand),
@@ -379,6 +387,38 @@ pub(super) enum OptOutAction {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum ApproverAction {
+    /// Show them
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Somebody decides from now on, by SSH signatures or one-time codes
+    Add(AddApprover),
+    /// Somebody decides no more
+    Remove {
+        /// Name
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AddApprover {
+    /// Name: letters, digits, "-", "_" and "."
+    pub(super) name: String,
+    /// The public half of an SSH key, such as ~/.ssh/id_ed25519.pub
+    #[arg(long, value_name = "FILE.pub", required_unless_present = "totp", conflicts_with = "totp")]
+    pub(super) ssh_key: Option<PathBuf>,
+    /// One-time codes of an app; shows a QR code for it
+    #[arg(long)]
+    pub(super) totp: bool,
+    /// Phone number
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) phone: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum PendingAction {
     /// Show them, oldest first
     List,
@@ -476,6 +516,9 @@ impl Command {
                 action: Some(OptOutAction::Pending { action: Some(PendingAction::Dismiss { .. }) }),
             } => Some(Widening::DismissPending),
             Self::Reconcile(ReconcileCommand { not_sent: true, .. }) => Some(Widening::NotSent),
+            Self::Approver { action: Some(ApproverAction::Add(_)) } => Some(Widening::AddApprover),
+            Self::Approver { action: Some(ApproverAction::Remove { .. }) } => Some(Widening::RemoveApprover),
+            Self::Approver { action: None | Some(ApproverAction::List { .. }) } => None,
             Self::Budget { action: None, .. }
             | Self::Ledger {
                 action: LedgerAction::Check { .. } | LedgerAction::Acts { .. } | LedgerAction::Prune { .. },
@@ -515,7 +558,8 @@ impl Command {
             | Self::Balance { json }
             | Self::Budget { json, .. }
             | Self::Explain { json, .. } => *json,
-            Self::Provider { .. } | Self::OptOut { .. } => false,
+            Self::Approver { action: Some(ApproverAction::List { json }) } => *json,
+            Self::Provider { .. } | Self::OptOut { .. } | Self::Approver { .. } => false,
             Self::Pause(_)
             | Self::Resume(_)
             | Self::Backup { .. }

@@ -13,7 +13,7 @@ use super::output::{priced, print_json, print_line};
 use super::speech::Speech;
 use super::standing::Standing;
 use crate::app::{self, Role};
-use crate::config::{Flags, Level, Loaded};
+use crate::config::{Finding, Flags, Level, Loaded};
 use crate::engine::vendors::Tariff;
 use crate::engine::{Assumed, Caller, Engine};
 use crate::error::{Error, Result};
@@ -54,7 +54,9 @@ pub(super) async fn run(flags: Flags, principal: Option<String>, asked: Asked) -
 
 async fn check(loaded: &Loaded, caller: &Caller, asked: Asked) -> Result<u8> {
     let (unpriced, trusted) = app::check(loaded).await?;
-    let has_errors = loaded.findings.iter().any(|finding| finding.level == Level::Error);
+    let mut findings = loaded.findings.clone();
+    findings.extend(unheeded_codes(loaded));
+    let has_errors = findings.iter().any(|finding| finding.level == Level::Error);
     let standing = Standing::of(loaded);
     let prices = unpriced.map_or_else(Vec::new, |unpriced| assumptions(loaded, &unpriced));
     let others = app::others(loaded).await?;
@@ -69,7 +71,7 @@ async fn check(loaded: &Loaded, caller: &Caller, asked: Asked) -> Result<u8> {
         print_lines("prices", &prices);
         print_others(&others);
         paused.iter().for_each(|line| print_line(&format!("  paused    {line}")));
-        for finding in &loaded.findings {
+        for finding in &findings {
             let label = if finding.level == Level::Error { "mend" } else { "look" };
             print_line(&format!("  {label}      {}", finding.text));
         }
@@ -81,7 +83,7 @@ async fn check(loaded: &Loaded, caller: &Caller, asked: Asked) -> Result<u8> {
         engine.stop(END_PATIENCE).await;
         done?;
     }
-    let has_warnings = !loaded.findings.is_empty() || live.has_warnings;
+    let has_warnings = !findings.is_empty() || live.has_warnings;
     let failed = live.failed.take().map_or(trusted, Err);
     if asked.json {
         print_json(&json!({
@@ -90,7 +92,7 @@ async fn check(loaded: &Loaded, caller: &Caller, asked: Asked) -> Result<u8> {
             "prices": prices,
             "others": others.iter().map(other).collect::<Vec<_>>(),
             "paused": paused,
-            "findings": loaded.findings,
+            "findings": findings,
             "live": asked.live.then_some(live.said),
             "refused": failed.as_ref().err().map(|error| Speech::default().json(error)),
         }))?;
@@ -132,6 +134,29 @@ fn assumptions(loaded: &Loaded, (providers, assumed): &(Vec<String>, Assumed)) -
         (true, false) => format!("[rates] has {rates}, and lacks every other destination; none is excluded"),
     });
     lines
+}
+
+/// Approvers who could not approve anything here.
+fn unheeded_codes(loaded: &Loaded) -> Option<Finding> {
+    if loaded.config.approval.takes_codes(loaded.http_token.is_some()) {
+        return None;
+    }
+    let deciders = app::deciders(&loaded.ledger).ok()?;
+    let with_codes: Vec<&str> = deciders
+        .approvers
+        .iter()
+        .filter(|approver| approver.key.is_none())
+        .map(|approver| approver.name.as_str())
+        .collect();
+    (!with_codes.is_empty()).then(|| Finding {
+        level: Level::Warning,
+        setting: "approval.totp".to_owned(),
+        text: format!(
+            "approvers: the one-time codes of {} do not count here, where agents may run as this user and read what \
+             they are made of; give them SSH keys, or set [approval] totp = \"accept\"",
+            with_codes.join(", ")
+        ),
+    })
 }
 
 fn paused(loaded: &Loaded) -> Vec<String> {

@@ -5,12 +5,13 @@ use std::io::{IsTerminal as _, Write as _};
 use clap::CommandFactory as _;
 
 use super::arguments::{Cli, Command, ConfigAction, LedgerAction, Shell};
-use super::gate::{self, Passed, Widening};
+use super::gate::{Gate, Passed, Widening};
 use super::loaded::loaded;
 use super::output::{self, note, print_json};
+use super::proving::Proving;
 use super::{
-    budget, bulk, campaign, check, csv, demo, ending, explain, init, ledger_file, messages, opt_out, outbox,
-    pausing, providers, reconcile, send, trial,
+    approvers, budget, bulk, campaign, check, csv, deciding, demo, ending, explain, init, ledger_file,
+    messages, opt_out, outbox, pausing, providers, reconcile, send, trial,
 };
 use crate::app::{self, Role};
 use crate::config::{Config, Flags, Loaded, Sources};
@@ -20,17 +21,32 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::mcp::tools::Tools;
 
 /// Runs one command, and returns the exit code of what was done.
-pub(super) async fn run(command: Option<Command>, flags: Flags, principal: Option<String>) -> Result<u8> {
+pub(super) async fn run(
+    command: Option<Command>,
+    flags: Flags,
+    (principal, proving): (Option<String>, Proving),
+) -> Result<u8> {
+    if let Some(option) = proving.given()
+        && command.as_ref().and_then(Command::widens).is_none()
+    {
+        let message = format!("{option} goes with a command that asks a person, and this one asks nobody");
+        return Err(Error::new(ErrorKind::InvalidArgument, message).next("Leave it out. Nothing was done."));
+    }
     match command {
         Some(Command::Config { action: ConfigAction::Check { live, strict, json } }) => {
             check::run(flags, principal, check::Asked { live, strict, json }).await
         }
         Some(Command::Init(command)) => init::init(flags, principal, command).await,
-        command => perform(command, flags, principal).await.map(|()| 0),
+        command => perform(command, flags, principal, &proving).await.map(|()| 0),
     }
 }
 
-async fn perform(command: Option<Command>, flags: Flags, principal: Option<String>) -> Result<()> {
+async fn perform(
+    command: Option<Command>,
+    flags: Flags,
+    principal: Option<String>,
+    proving: &Proving,
+) -> Result<()> {
     match command {
         Some(Command::Demo) => return demo::run(&Sources::from_process(flags)).await,
         Some(Command::Tools) => return print_json(&Tools::new().list()),
@@ -46,7 +62,9 @@ async fn perform(command: Option<Command>, flags: Flags, principal: Option<Strin
             return trial::run(flags, action, arguments, answer.as_deref());
         }
         Some(Command::Pause(command)) => return pausing::pause(&Sources::from_process(flags), command),
-        Some(Command::Resume(command)) => return pausing::resume(&Sources::from_process(flags), command),
+        Some(Command::Resume(command)) => {
+            return pausing::resume(&Sources::from_process(flags), command, proving).await;
+        }
         _ => {}
     }
     if principal.is_some() && matches!(command, None | Some(Command::Serve { .. })) {
@@ -54,10 +72,14 @@ async fn perform(command: Option<Command>, flags: Flags, principal: Option<Strin
     }
     let loaded = loaded(flags, matches!(command, None | Some(Command::Serve { .. })))?;
     let mut caller = app::process_caller(&loaded)?;
-    // Before the ledger is opened. Who accepts one is told first what that means, and asked then.
-    let widening =
-        command.as_ref().and_then(Command::widens).filter(|widening| *widening != Widening::AcceptLedger);
-    let passed = Passed(widening.map(|widening| gate::pass(widening, caller.clone())).transpose()?);
+    let passed = match &command {
+        Some(command) => match pass(command, &loaded, &caller, proving).await? {
+            Some(passed) => passed,
+            // Only what is to be signed was asked for.
+            None => return Ok(()),
+        },
+        None => Passed(None),
+    };
     if let Some(principal) = principal {
         caller = caller.about(principal);
     }
@@ -75,7 +97,10 @@ async fn perform(command: Option<Command>, flags: Flags, principal: Option<Strin
         Some(Command::Ledger { action: LedgerAction::Check { file } }) => {
             ledger_file::check(&loaded, file.as_deref()).await
         }
-        Some(Command::Ledger { action: LedgerAction::Accept }) => ledger_file::accept(&loaded, caller).await,
+        Some(Command::Ledger { action: LedgerAction::Accept }) => {
+            ledger_file::accept(&loaded, caller, proving).await
+        }
+        Some(Command::Approver { action }) => approvers::approver(&loaded, caller, action, proving).await,
         Some(command) => {
             // Before signals are heard in our way: a pipe may never end.
             let sheet = match &command {
@@ -93,6 +118,31 @@ async fn perform(command: Option<Command>, flags: Flags, principal: Option<Strin
             done
         }
     }
+}
+
+/// Asks at the gate, where this command widens something, before the ledger is opened. Nothing: no more than
+/// what is to be signed was asked for. Some are told first what it means, and ask then by themselves.
+async fn pass(
+    command: &Command,
+    loaded: &Loaded,
+    caller: &Caller,
+    proving: &Proving,
+) -> Result<Option<Passed>> {
+    let asks_itself = |widening: &Widening| {
+        matches!(widening, Widening::AcceptLedger | Widening::AddApprover | Widening::RemoveApprover)
+    };
+    let Some(widening) = command.widens().filter(|widening| !asks_itself(widening)) else {
+        return Ok(Some(Passed(None)));
+    };
+    // The one that real texts leave from decides, where the sandbox has one of its own: it is changed too.
+    let live = loaded.live_ledger.as_ref().filter(|_| widening == Widening::RemoveOptOut);
+    let ledger = match live {
+        Some(live) if !app::deciders(live)?.approvers.is_empty() => live,
+        _ => &loaded.ledger,
+    };
+    let gate = Gate { widening, ledger, loaded: Some(loaded), proving };
+    let person = gate.pass(caller.clone(), || deciding::decision(command)).await?;
+    Ok(person.map(|person| Passed(Some(person))))
 }
 
 /// Why `--as` says nothing to a server: whose messages and budgets they are is told by who calls.
@@ -195,6 +245,7 @@ async fn with_engine(
         }
         Command::Pause(_)
         | Command::Resume(_)
+        | Command::Approver { .. }
         | Command::Backup { .. }
         | Command::Restore { .. }
         | Command::Ledger { .. } => Ok(()),

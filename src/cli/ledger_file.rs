@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
-use super::gate::{self, Widening};
+use super::gate::{Gate, Widening};
 use super::output::{note, print_json, print_line};
-use crate::app;
+use super::proving::Proving;
+use crate::access::Decision;
+use crate::app::{self, Deciders};
 use crate::config::Loaded;
-use crate::engine::{Act, Caller, Engine, Person, Pruned};
+use crate::engine::approvers::proves;
+use crate::engine::{Act, Approver, Caller, Engine, Person, Pruned};
 use crate::error::{Error, ErrorKind, Result};
 
 /// `backup`: a whole copy of the ledger in one file.
@@ -18,6 +21,9 @@ pub(super) async fn backup(loaded: &Loaded, file: &Path) -> Result<()> {
         loaded.ledger.display(),
         found(looked.messages, looked.latest.map(|at| at.rfc3339()))
     ));
+    if app::deciders(file)?.approvers.iter().any(|approver| approver.key.is_none()) {
+        note("note: what approvers' one-time codes are made of is in it: whoever reads it can make them");
+    }
     Ok(())
 }
 
@@ -30,9 +36,10 @@ pub(super) async fn restore(loaded: &Loaded, person: &Person, file: &Path) -> Re
         file.display(),
         found(restored.looked.messages, restored.looked.latest.map(|at| at.rfc3339()))
     ));
-    if let Some(before) = restored.before {
+    if let Some(before) = &restored.before {
         print_line(&format!("what was there is {}", before.display()));
     }
+    say_deciders(loaded, person, restored.before.as_deref())?;
     if restored.unknown > 0 {
         print_line(&format!(
             "{} had not left then and may have left since: unknown now, and never sent (`sms-mcp reconcile`)",
@@ -51,13 +58,52 @@ pub(super) async fn restore(loaded: &Loaded, person: &Person, file: &Path) -> Re
     Ok(())
 }
 
+/// Who decides what agents may not, by name.
+fn who(deciders: &Deciders) -> String {
+    if deciders.approvers.is_empty() {
+        return "nobody; a word that is typed at a terminal is enough".to_owned();
+    }
+    let each = deciders.approvers.iter().map(|approver| format!("{} ({})", approver.name, proves(approver)));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// Says who decides in a ledger that was put back: somebody who had been removed since may be there again.
+fn say_deciders(loaded: &Loaded, person: &Person, before: Option<&Path>) -> Result<()> {
+    let now = app::deciders(&loaded.ledger)?;
+    let before = before.map_or_else(Deciders::default, |before| app::deciders(before).unwrap_or_default());
+    if now.approvers.is_empty() && before.approvers.is_empty() {
+        return Ok(());
+    }
+    print_line(&format!("who decides what agents may not is now: {}", who(&now)));
+    let names = |these: &Deciders, others: &Deciders| {
+        let is_same = |one: &Approver, other: &Approver| one.name == other.name && one.key == other.key;
+        let new = these
+            .approvers
+            .iter()
+            .filter(|one| !others.approvers.iter().any(|other| is_same(one, other)))
+            .map(|approver| approver.name.clone());
+        new.collect::<Vec<_>>().join(", ")
+    };
+    let (back, gone) = (names(&now, &before), names(&before, &now));
+    for (who, what) in [(&back, "decides again"), (&gone, "decides no more")] {
+        if !who.is_empty() {
+            note(&format!("note: {who} {what}: look with `sms-mcp approver list` whether that is right"));
+        }
+    }
+    if !(back.is_empty() && gone.is_empty()) {
+        person.changed_deciders("restore", &back, &gone);
+    }
+    Ok(())
+}
+
 /// `ledger acts`: what operators did.
 pub(super) async fn acts(engine: &Engine, caller: &Caller, json: bool) -> Result<()> {
     let acts = engine.acts(caller).await?;
     if json {
         let shown = |act: &Act| {
             serde_json::json!({
-                "at": act.at.rfc3339(), "who": act.who, "verb": act.verb, "subject": act.subject
+                "at": act.at.rfc3339(), "who": act.who, "verb": act.verb, "subject": act.subject,
+                "approver": act.approver,
             })
         };
         return print_json(&acts.iter().map(shown).collect::<Vec<_>>());
@@ -65,14 +111,15 @@ pub(super) async fn acts(engine: &Engine, caller: &Caller, json: bool) -> Result
     if acts.is_empty() {
         print_line("no operator has done anything here that is kept");
     }
-    for Act { at, who, verb, subject } in &acts {
-        print_line(&format!("{}  {who}  {verb}  {subject}", at.rfc3339()));
+    for Act { at, who, verb, subject, approver } in &acts {
+        let proven = approver.as_ref().map_or_else(String::new, |name| format!("  (approved by {name})"));
+        print_line(&format!("{}  {who}  {verb}  {subject}{proven}", at.rfc3339()));
     }
     Ok(())
 }
 
 /// `ledger accept`: a ledger in doubt is taken as it is, by a person.
-pub(super) async fn accept(loaded: &Loaded, caller: Caller) -> Result<()> {
+pub(super) async fn accept(loaded: &Loaded, caller: Caller, proving: &Proving) -> Result<()> {
     let Some(outlook) = app::outlook(loaded).await? else {
         print_line(&format!("{} is in no doubt: there is nothing to accept", loaded.ledger.display()));
         return Ok(());
@@ -112,7 +159,14 @@ pub(super) async fn accept(loaded: &Loaded, caller: Caller) -> Result<()> {
          are lost",
         outlook.pending
     ));
-    let person = gate::pass(Widening::AcceptLedger, caller)?;
+    print_line(&format!(
+        "  who decides what agents may not is then: {}",
+        who(&app::deciders(&loaded.ledger)?)
+    ));
+    let gate =
+        Gate { widening: Widening::AcceptLedger, ledger: &loaded.ledger, loaded: Some(loaded), proving };
+    let decide = || Ok(Decision::new("ledger accept", &doubt.message, &[doubt.message.as_bytes()]));
+    let Some(person) = gate.pass(caller, decide).await? else { return Ok(()) };
     let (accepted, notes) = app::accept(loaded, &person, &outlook).await?;
     notes.iter().for_each(|missed| note(&format!("note: {missed}")));
     print_line(&format!(

@@ -1,14 +1,17 @@
 //! `pause` and `resume`: everything stands still, or goes on. Neither opens the ledger, so that they work
 //! while that is locked, or on a disk that is full. Pausing needs nothing, the settings neither; going on
-//! widens what agents may do, and asks a person.
+//! widens what agents may do, and asks a person. An approver's proof is kept in the ledger, which is opened for
+//! it.
 
 use std::path::PathBuf;
 
 use super::arguments::{PauseCommand, ResumeCommand};
-use super::gate::{self, Widening};
+use super::deciding;
+use super::gate::{Gate, Widening};
 use super::output::{note, print_line};
+use super::proving::Proving;
 use crate::app;
-use crate::config::{self, Log, LogLevel, Sources};
+use crate::config::{self, Loaded, Log, LogLevel, Sources};
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Pause;
 use crate::sms::untrusted::escape;
@@ -24,8 +27,8 @@ fn start_logging(sources: &Sources, mut log: Log) {
 /// What is known of where texts go.
 struct Reach {
     ledger: PathBuf,
-    /// The names of the providers; nothing where the settings cannot be read.
-    providers: Option<Vec<String>>,
+    /// The settings; nothing where they cannot be read.
+    loaded: Option<Loaded>,
 }
 
 impl Reach {
@@ -34,7 +37,7 @@ impl Reach {
     fn from(sources: &Sources) -> Result<Self> {
         let error = match config::load(sources) {
             Ok(loaded) => {
-                start_logging(sources, loaded.config.log);
+                start_logging(sources, loaded.config.log.clone());
                 if let Some(live) = &loaded.live_ledger {
                     note(&format!(
                         "note: only the sandbox is configured, and this is its own ledger; with a real \
@@ -42,9 +45,7 @@ impl Reach {
                         live.display()
                     ));
                 }
-                let providers =
-                    loaded.config.provider.iter().map(|provider| provider.name().to_owned()).collect();
-                return Ok(Self { ledger: loaded.ledger, providers: Some(providers) });
+                return Ok(Self { ledger: loaded.ledger.clone(), loaded: Some(loaded) });
             }
             Err(error) => error,
         };
@@ -55,7 +56,7 @@ impl Reach {
                     "note: the settings cannot be read ({}); they are not needed for this",
                     error.message()
                 ));
-                Ok(Self { ledger, providers: None })
+                Ok(Self { ledger, loaded: None })
             }
             None => Err(error.next(
                 "Correct it, or name the ledger that the servers use with --ledger FILE: \
@@ -66,7 +67,10 @@ impl Reach {
 
     /// Refuses a provider that there is not: nothing of what was meant would stand still.
     fn check(&self, provider: Option<&String>) -> Result<()> {
-        match (provider, &self.providers) {
+        let names = self.loaded.as_ref().map(|loaded| {
+            loaded.config.provider.iter().map(|provider| provider.name().to_owned()).collect::<Vec<_>>()
+        });
+        match (provider, names) {
             (Some(name), Some(names)) if !names.contains(name) => {
                 let message = format!("no provider is called \"{name}\"; there are {}", names.join(", "));
                 Err(Error::new(ErrorKind::NotFound, message)
@@ -135,8 +139,8 @@ fn still_paused(pauses: &[Pause], but: &Pause) {
         .for_each(|pause| note(&format!("note: {} is paused too", pause.what())));
 }
 
-/// `resume`: ends one pause, once a person at a terminal has said so.
-pub(super) fn resume(sources: &Sources, command: ResumeCommand) -> Result<()> {
+/// `resume`: ends one pause, once an approver has proven a yes, or a person at a terminal has said so.
+pub(super) async fn resume(sources: &Sources, command: ResumeCommand, proving: &Proving) -> Result<()> {
     let ResumeCommand { provider, of } = command;
     let known = Reach::from(sources)?;
     let asked = app::pause_of(provider, of);
@@ -158,7 +162,11 @@ pub(super) fn resume(sources: &Sources, command: ResumeCommand) -> Result<()> {
         asked.what(),
         known.ledger.display()
     ));
-    let person = gate::pass(Widening::Resume, app::user_caller())?;
+    let gate =
+        Gate { widening: Widening::Resume, ledger: &known.ledger, loaded: known.loaded.as_ref(), proving };
+    let Some(person) = gate.pass(app::user_caller(), || Ok(deciding::resumes(&asked))).await? else {
+        return Ok(());
+    };
     let left = app::resume(&known.ledger, &person, &asked)?;
     print_line(&format!("{} goes on, in {}", asked.what(), known.ledger.display()));
     still_paused(&left, &asked);

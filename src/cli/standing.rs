@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::output::print_line;
 use crate::app;
 use crate::config::{Loaded, Secret};
+use crate::engine::approvers::proves;
 use crate::engine::settings::Route;
 
 /// One value, and where it comes from.
@@ -43,6 +44,7 @@ impl<'a> Standing<'a> {
         standing.limits();
         standing.listeners();
         standing.callers();
+        standing.approvers();
         standing
     }
 
@@ -275,6 +277,31 @@ impl<'a> Standing<'a> {
             line.push(self.part("tools", "tools.read_only", json!(true), "only those that change nothing"));
         }
         self.line(line);
+    }
+
+    /// Who decides what agents may not, and whether one-time codes count.
+    fn approvers(&mut self) {
+        let who = match app::deciders(&self.loaded.ledger) {
+            Ok(deciders) if deciders.approvers.is_empty() => {
+                "nobody: a word that is typed at a terminal is enough".to_owned()
+            }
+            Ok(deciders) => {
+                let each = deciders
+                    .approvers
+                    .iter()
+                    .map(|approver| format!("{} ({})", approver.name, proves(approver)));
+                each.collect::<Vec<_>>().join(", ")
+            }
+            Err(error) => format!("unknown: {}", error.message()),
+        };
+        let approval = &self.loaded.config.approval;
+        let codes = if approval.takes_codes(self.loaded.http_token.is_some()) {
+            "one-time codes count"
+        } else {
+            "one-time codes do not count where agents may be this user"
+        };
+        let totp = self.part("approvers", "approval.totp", json!(approval.totp), codes);
+        self.line([words("approvers", who), totp]);
     }
 
     /// Who may call, by principal. A token is named by where it is, never by what it is.

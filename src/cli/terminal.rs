@@ -32,7 +32,11 @@ pub(super) fn ask_hidden(question: &str) -> Result<String> {
     typed.and_then(|typed| if typed.contains('\u{3}') { Err(ended()) } else { Ok(typed) })
 }
 
-fn read() -> Result<String> {
+/// What is typed next.
+///
+/// # Errors
+/// As [`ask`].
+pub(super) fn read() -> Result<String> {
     let mut typed = String::new();
     let read = std::io::stdin().read_line(&mut typed);
     match read {

@@ -13,7 +13,7 @@ use crate::setting::{self, Span, word};
 use crate::sms::destination::Destination;
 use crate::sms::money::Amount;
 use crate::sms::number::Region;
-use crate::{engine, http, mcp, policy};
+use crate::{access, engine, http, mcp, policy};
 
 /// All settings.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -42,6 +42,8 @@ pub struct Config {
     pub tools: mcp::Settings,
     /// What is logged, to standard error.
     pub log: Log,
+    /// What approvers prove themselves with.
+    pub approval: access::Settings,
     /// What people answer.
     pub replies: Replies,
     /// Where each change of a message and each reply is told, as it happens.

@@ -42,7 +42,13 @@ impl Caller {
 
     /// What this caller is about to do, for the ledger. Unlike the log it may name a number.
     pub(super) fn act(&self, verb: &str, subject: &str, at: Timestamp) -> Act {
-        Act { at, who: self.actor.clone(), verb: verb.to_owned(), subject: subject.to_owned() }
+        Act {
+            at,
+            who: self.actor.clone(),
+            verb: verb.to_owned(),
+            subject: subject.to_owned(),
+            approver: None,
+        }
     }
 
     /// Logs that an operator looked at what is not one principal's alone.
@@ -61,21 +67,42 @@ impl Caller {
 /// the same user's shell, so this comes from a gate that asks for what only a person has, and from nowhere
 /// else: a test holds that nobody but the gate makes one.
 #[derive(Debug)]
-pub struct Person(Caller);
+pub struct Person {
+    caller: Caller,
+    /// The approver whose proof it was; nothing while there is none, and a typed word passes.
+    approver: Option<String>,
+}
 
 impl Person {
-    /// This caller, whom the gate let pass.
-    pub fn let_pass(caller: Caller) -> Self {
-        Self(caller)
+    /// This caller, whom the gate let pass by the proof of this approver, or by a typed word.
+    pub fn let_pass(caller: Caller, approver: Option<String>) -> Self {
+        Self { caller, approver }
     }
 
     /// Who it is.
     pub const fn caller(&self) -> &Caller {
-        &self.0
+        &self.caller
+    }
+
+    /// Whose proof it was, where there are approvers.
+    pub fn approver(&self) -> Option<&str> {
+        self.approver.as_deref()
+    }
+
+    /// What this person is about to do, for the ledger, as [`Caller::act`].
+    pub(super) fn act(&self, verb: &str, subject: &str, at: Timestamp) -> Act {
+        Act { approver: self.approver.clone(), ..self.caller.act(verb, subject, at) }
+    }
+
+    /// Logs that others are approvers now, by something else than adding and removing them.
+    pub fn changed_deciders(&self, verb: &str, back: &str, gone: &str) {
+        let (by, approver) = (&self.caller.actor, self.approver());
+        tracing::warn!(by, approver, verb, back, gone, "who decides what agents may not has changed");
     }
 
     /// Logs what this person widened. `of` as for [`Caller::acted`].
     pub fn widened(&self, verb: &str, of: &str) {
-        tracing::warn!(by = self.0.actor, verb, of, "a person widened what agents may do");
+        let approver = self.approver();
+        tracing::warn!(by = self.caller.actor, approver, verb, of, "a person widened what agents may do");
     }
 }

@@ -1,5 +1,6 @@
-//! What operators do: at vendors, about people who want no more texts, with budgets, and with what is old.
+//! What operators do: at vendors, with approvers, about people who want no more texts, with budgets, and with what is old.
 
+pub mod approvers;
 mod budgets;
 pub mod explain;
 pub mod opt_outs;

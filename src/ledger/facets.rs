@@ -11,7 +11,9 @@ use super::model::{
     Target, VendorId, Whole,
 };
 use super::told::Unmatched;
-pub use super::{clients::Clients, long_reply::LongReplies, told::Told, upkeep::Upkeep};
+pub use super::{
+    approvers::Approvers, clients::Clients, long_reply::LongReplies, told::Told, upkeep::Upkeep,
+};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::sms::caller_id::Known;

@@ -1,6 +1,6 @@
 //! What holds for every database that keeps a ledger: which budgets a send must fit in and what they are
 //! called, how money moves with a state, how fast texts leave, when a provider is asked, who may take back a
-//! wish, what the operator's own system is told, and how a message is chosen. All of it is pure: no file here
+//! wish, how often a proof may be wrong, what the operator's own system is told, and how a message is chosen. All of it is pure: no file here
 //! knows a database, and time is an argument.
 
 pub mod choose;
@@ -10,5 +10,6 @@ pub mod looks;
 pub mod pace;
 pub mod path;
 pub mod posting;
+pub mod tries;
 pub mod window;
 pub mod wishes;

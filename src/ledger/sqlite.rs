@@ -9,11 +9,13 @@
 mod accept;
 mod accepting;
 mod account;
+mod approver;
 mod budget;
 mod clients;
 mod connection;
 mod copy;
 mod days;
+mod deciding;
 mod due;
 mod early;
 mod facts;
@@ -60,5 +62,6 @@ mod withdraw;
 mod writer;
 
 pub use copy::{Looked, Restored, look_at, restore};
+pub use deciding::{Deciders, deciders};
 pub use pause::PauseFile;
 pub use store::SqliteLedger;

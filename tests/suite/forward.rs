@@ -159,6 +159,20 @@ impl Receiver {
         }
     }
 
+    /// What it was told so far.
+    pub fn bodies(&self) -> Vec<Value> {
+        self.heard().into_iter().map(|heard| heard.body).collect()
+    }
+
+    /// `[forward]` that names this receiver, as a file has it.
+    pub fn table(&self) -> String {
+        format!(
+            "[forward]\ncallback_url = \"http://127.0.0.1:{}/sms-events\"\nsecret = \"{}\"\nallow_private = true\n",
+            self.port,
+            secret()
+        )
+    }
+
     fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
     }

@@ -31,7 +31,7 @@ const fn widens(command: &'static str, arguments: &'static [&'static str], word:
 }
 
 /// Every command, as it stands in the help. What is widened by a flag alone has a second row.
-const TABLE: [Row; 38] = [
+const TABLE: [Row; 42] = [
     free("serve"),
     free("init"),
     free("demo"),
@@ -56,6 +56,10 @@ const TABLE: [Row; 38] = [
     free("opt-out pending list"),
     widens("opt-out pending settle", &["1", "+12025550123"], "settle"),
     widens("opt-out pending dismiss", &["1"], "dismiss"),
+    free("approver"),
+    free("approver list"),
+    widens("approver add", &["carol", "--ssh-key", "carol.pub"], "add"),
+    widens("approver remove", &["carol"], "remove"),
     free("reconcile"),
     widens("reconcile", &["msg_1", "--not-sent"], "not-sent"),
     free("pause"),
@@ -72,13 +76,19 @@ const TABLE: [Row; 38] = [
     free("completions"),
 ];
 
+/// What asks a person, as it is called, with the word that it asks for where there is no approver. A ledger in
+/// doubt alone asks too.
+pub fn widening() -> impl Iterator<Item = (Vec<&'static str>, &'static str)> {
+    TABLE.iter().filter(|row| row.command != "ledger accept").filter_map(|row| {
+        Some((row.command.split(' ').chain(row.arguments.iter().copied()).collect(), row.word?))
+    })
+}
+
 /// What is typed while these lines of a shell run, a word a line.
 pub fn words_for(lines: &str) -> String {
     let asks = |line: &str| {
-        let fits = |row: &&Row| {
-            line.contains(&format!("sms-mcp {}", row.command))
-                && !row.arguments.iter().any(|word| word.starts_with("--"))
-        };
+        let fits =
+            |row: &&Row| line.contains(&format!("sms-mcp {}", row.command)) && row.command != "reconcile";
         // A ledger in doubt alone asks.
         TABLE
             .iter()
@@ -142,7 +152,7 @@ fn files(below: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// Runs it before a pipe that says the word.
-fn piped(desk: &Desk, args: &[&str], word: &str) -> Ended {
+pub fn piped(desk: &Desk, args: &[&str], word: &str) -> Ended {
     let mut command = desk.command();
     command.args(args).current_dir(desk.path());
     let mut child =
@@ -187,6 +197,7 @@ fn what_widens_the_rights_of_agents_asks_a_person_and_changes_nothing_for_anybod
     desk.done(&["send", "+12025550110", "Charged twice its price, which freezes"]);
     desk.done(&["opt-out", "add", "+12025550123"]);
     desk.done(&["pause"]);
+    std::fs::write(desk.path().join("carol.pub"), crate::approvers::Signer::new(3).line()).unwrap();
     for row in TABLE.iter().filter(|row| row.word.is_some() && row.command != "ledger accept") {
         asks(&desk, row, || files(desk.path()));
     }

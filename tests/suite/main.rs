@@ -9,6 +9,7 @@
 )]
 #![allow(missing_docs)]
 
+mod approvers;
 mod arrows;
 mod broken;
 mod carrier;

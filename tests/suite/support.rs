@@ -26,7 +26,7 @@ pub fn operator() -> Caller {
 
 /// The same one, who passed the gate.
 pub fn person() -> Person {
-    Person::let_pass(operator())
+    Person::let_pass(operator(), None)
 }
 
 /// How often a wait looks.

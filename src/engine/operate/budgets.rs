@@ -50,7 +50,7 @@ impl Operate {
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
     pub async fn accept_clock(&self, person: &Person) -> Result<()> {
-        self.note(person.caller(), "budget accept-clock", "the clock").await?;
+        self.note_of(person, "budget accept-clock", "the clock").await?;
         self.ledger.accept_clock().await?;
         person.widened("budget accept-clock", "the clock");
         Ok(())
@@ -78,7 +78,7 @@ impl Operate {
             return Err(Error::new(ErrorKind::NotFound, what).next("`sms-mcp budget` lists them by name."));
         }
         for key in &chosen {
-            self.note(person.caller(), "budget unfreeze", key.as_str()).await?;
+            self.note_of(person, "budget unfreeze", key.as_str()).await?;
             self.ledger.unfreeze(key).await?;
             person.widened("budget unfreeze", key.as_str());
         }

@@ -54,7 +54,10 @@ impl Operate {
         let number = number_of(number, self.default_region)?;
         let now = self.life.now();
         let verb = if is_out { "opt-out add" } else { "opt-out remove" };
-        self.note(caller, verb, number.e164()).await?;
+        match wants {
+            Wants::NoTexts => self.note(caller, verb, number.e164()).await?,
+            Wants::Texts(person) => self.note_of(person, verb, number.e164()).await?,
+        }
         self.ledger.opt_out(number.e164(), is_out, BY_OPERATOR, now).await?;
         if !is_out {
             // What another number of the same phone holds back would hold back this one too.
@@ -112,7 +115,7 @@ impl Operate {
             .find(|pending| pending.id == id)
             .ok_or_else(|| nothing_waits(id))?;
         let subject = format!("{id}: {}", number.e164());
-        self.note(person.caller(), "opt-out pending settle", &subject).await?;
+        self.note_of(person, "opt-out pending settle", &subject).await?;
         // Before the entry is closed: what protects somebody must not be lost in between.
         let notes = match waiting.meaning {
             Meaning::Stop => {
@@ -137,7 +140,7 @@ impl Operate {
     /// # Errors
     /// [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
     pub async fn dismiss_pending(&self, person: &Person, id: i64) -> Result<Pending> {
-        self.note(person.caller(), "opt-out pending dismiss", &id.to_string()).await?;
+        self.note_of(person, "opt-out pending dismiss", &id.to_string()).await?;
         let settled = self.ledger.settle_pending(id, None, false, self.life.now()).await?;
         let settled = settled.ok_or_else(|| nothing_waits(id))?;
         person.widened("opt-out pending dismiss", &id.to_string());

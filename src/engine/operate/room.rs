@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::caller::Caller;
+use crate::engine::caller::{Caller, Person};
 use crate::engine::carriers::route::Carriers;
 use crate::engine::life::Life;
 use crate::engine::receive::Receive;
@@ -33,6 +33,11 @@ impl Operate {
     /// Keeps in the ledger what an operator is about to do.
     pub(super) async fn note(&self, caller: &Caller, verb: &str, subject: &str) -> Result<()> {
         self.ledger.note_act(caller.act(verb, subject, self.life.now())).await
+    }
+
+    /// The same of a person whom the gate let pass, with whose proof that was.
+    pub(super) async fn note_of(&self, person: &Person, verb: &str, subject: &str) -> Result<()> {
+        self.ledger.note_act(person.act(verb, subject, self.life.now())).await
     }
 
     /// What operators did, the latest first.

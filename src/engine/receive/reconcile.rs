@@ -377,7 +377,11 @@ impl Receive {
             none()
         };
         let verb = if matches!(found, Found::Sent) { "reconcile --sent" } else { "reconcile --not-sent" };
-        self.ledger.note_act(caller.act(verb, id.as_str(), at)).await?;
+        let act = match found {
+            Found::Sent => caller.act(verb, id.as_str(), at),
+            Found::NotSent(person) => person.act(verb, id.as_str(), at),
+        };
+        self.ledger.note_act(act).await?;
         self.recorder.settle(id, &settlement).await?;
         match found {
             Found::Sent => caller.acted("reconcile --sent", id.as_str()),

@@ -13,4 +13,6 @@ pub struct Act {
     pub verb: String,
     /// What it is about: a budget's name, a number in E.164, a message's id.
     pub subject: String,
+    /// The approver whose proof it was, where there are any.
+    pub approver: Option<String>,
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::Timestamp;
-use crate::ledger::model::{NewReply, Record};
+use crate::ledger::model::{Act, NewReply, Record};
 use crate::sms::message::{MessageId, State, hex};
 use crate::sms::money::Amount;
 
@@ -114,6 +114,18 @@ pub fn of_settled(reply: &Unsettled, answers: Option<&MessageId>) -> Event {
     add(&mut data, "is_whole", (!reply.is_whole).then_some(false));
     add(&mut data, "in_reply_to", answers.map(MessageId::as_str));
     Event::new(format!("{event}_settled"), "message.replied", reply.at, &data)
+}
+
+/// That somebody became an approver who proves it by this (the kind, and the fingerprint of a key), or, without
+/// that, is one no more.
+pub fn of_approver(name: &str, proves: Option<&str>, act: &Act) -> Event {
+    let mut data = json!({ "name": name, "by": act.who });
+    add(&mut data, "proves", proves);
+    add(&mut data, "approved_by", act.approver.clone());
+    let change = if proves.is_some() { "added" } else { "removed" };
+    let digest = Sha256::digest(format!("approver\n{name}\n{}", act.at.as_millis()));
+    let id = hex(digest.get(..13).unwrap_or(&digest));
+    Event::new(format!("evt_{id}_{change}"), &format!("approver.{change}"), act.at, &data)
 }
 
 fn reply_event(provider: &str, vendor_id: &str) -> String {

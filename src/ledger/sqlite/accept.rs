@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::approver;
 use super::budget::{IS_LIVE, scope_number};
 use super::job::{JobResult, Kind};
 use super::mark::{Cover, Key, Outside, apply, fresh_identity, used};
@@ -112,6 +113,7 @@ fn accept(
         accepted.budgets += u32::from(cover_by(db, cover)?);
     }
     lose_keys(db, &outside.keys)?;
+    approver::make_own(db, now)?;
     if outside.is_gone {
         accepted.is_frozen = true;
         db.execute(

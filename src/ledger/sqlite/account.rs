@@ -88,8 +88,8 @@ pub(super) fn accept_clock(db: &Connection) -> JobResult<()> {
 /// See [`crate::ledger::facets::Accounts::note_act`].
 pub(super) fn note_act(db: &Connection, act: &Act) -> JobResult<()> {
     db.execute(
-        "INSERT INTO act (at_ms, who, verb, subject) VALUES (?1, ?2, ?3, ?4)",
-        params![act.at.as_millis(), act.who, act.verb, act.subject],
+        "INSERT INTO act (at_ms, who, verb, subject, approver) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![act.at.as_millis(), act.who, act.verb, act.subject, act.approver],
     )?;
     Ok(())
 }
@@ -97,9 +97,15 @@ pub(super) fn note_act(db: &Connection, act: &Act) -> JobResult<()> {
 /// See [`crate::ledger::facets::Accounts::acts`].
 pub(super) fn acts(db: &Connection, most: u32) -> rusqlite::Result<Vec<Act>> {
     let mut statement =
-        db.prepare_cached("SELECT at_ms, who, verb, subject FROM act ORDER BY id DESC LIMIT ?1")?;
+        db.prepare_cached("SELECT at_ms, who, verb, subject, approver FROM act ORDER BY id DESC LIMIT ?1")?;
     let act = |row: &rusqlite::Row<'_>| {
-        Ok(Act { at: Timestamp(row.get(0)?), who: row.get(1)?, verb: row.get(2)?, subject: row.get(3)? })
+        Ok(Act {
+            at: Timestamp(row.get(0)?),
+            who: row.get(1)?,
+            verb: row.get(2)?,
+            subject: row.get(3)?,
+            approver: row.get(4)?,
+        })
     };
     statement.query_map([most], act)?.collect()
 }

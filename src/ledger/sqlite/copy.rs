@@ -11,7 +11,7 @@ use super::instance::any_lives;
 use super::place::{Place, beside, make_beside, say_open, says_open, sync_folder};
 use super::schema::{applied, migrate};
 use super::store::SqliteLedger;
-use super::{recover, withdraw};
+use super::{approver, recover, withdraw};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -121,6 +121,7 @@ fn put_back(db: &mut Connection, now: Timestamp) -> Result<u32> {
     let unknown = withdraw::take_as_accepted(&transaction, "1")
         .and_then(|()| recover::put_back(&transaction, now, "1", RESTORED))
         .map_err(wrong)?;
+    approver::make_own(&transaction, now).map_err(wrong)?;
     transaction.commit().map_err(wrong)?;
     Ok(unknown)
 }
@@ -177,7 +178,7 @@ fn set_aside(place: &Place, now: Timestamp) -> std::io::Result<Option<PathBuf>> 
 }
 
 /// Opens a file that is not in use, and leaves nothing beside it: without its log it is read as it is.
-fn open_copy(path: &Path) -> Result<Connection> {
+pub(super) fn open_copy(path: &Path) -> Result<Connection> {
     let cannot = |error: std::io::Error| cannot_open(path, &error.to_string());
     let path = std::fs::canonicalize(path).map_err(cannot)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

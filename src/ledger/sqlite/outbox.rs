@@ -53,7 +53,8 @@ pub(super) fn tell_settled(db: &Connection, seq: i64, answers: Option<&MessageId
     add(db, &events::of_settled(&reply, answers))
 }
 
-fn add(db: &Connection, Event { id, at, body }: &Event) -> JobResult<()> {
+/// Writes an event.
+pub(super) fn add(db: &Connection, Event { id, at, body }: &Event) -> JobResult<()> {
     db.prepare_cached("INSERT INTO forward (id, at_ms, body) VALUES (?1, ?2, ?3)")?.execute(params![
         id,
         at.as_millis(),

@@ -5,6 +5,7 @@
 //! runs those of one.
 
 mod ledger;
+mod ledger_approvers;
 mod ledger_assumed;
 mod ledger_bulk;
 mod ledger_long_reply;

@@ -1,0 +1,55 @@
+//! Who the approvers of a ledger are, and their proofs, for commands that have no engine at that moment.
+
+use std::path::Path;
+
+use super::open_ledger;
+use crate::access::totp::{SECRET_OCTETS, Secret};
+use crate::access::{Challenge, Decision, Proof};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::Loaded;
+use crate::engine::approvers;
+use crate::error::Result;
+use crate::ledger::facets::Upkeep as _;
+use crate::ledger::sqlite;
+pub use crate::ledger::sqlite::Deciders;
+
+/// Who the approvers of a ledger are, and what tells it from others in what they sign. Nothing is opened for it
+/// or changed by it.
+///
+/// # Errors
+/// What [`sqlite::deciders`] fails with.
+pub fn deciders(ledger: &Path) -> Result<Deciders> {
+    sqlite::deciders(ledger, SystemClock.now())
+}
+
+/// What approvers of a ledger are to sign for this decision.
+///
+/// # Errors
+/// What [`approvers::challenge`] fails with, and [`Internal`](crate::error::ErrorKind::Internal) when the
+/// system has no random bits.
+pub fn challenge(deciders: &Deciders, decision: &Decision) -> Result<Challenge> {
+    let mut nonce = [0; 16];
+    SystemClock.fill_random(&mut nonce)?;
+    approvers::challenge(deciders.identity, decision, SystemClock.now(), nonce)
+}
+
+/// Takes a proof of an approver of this ledger, and returns whose it is.
+///
+/// # Errors
+/// What [`sqlite::SqliteLedger::open_marked`] and [`approvers::prove`] fail with.
+pub async fn prove(loaded: &Loaded, asked: approvers::Asked<'_>, proof: Proof) -> Result<String> {
+    let store = open_ledger(loaded)?;
+    let proven = approvers::prove(&store, asked, proof, SystemClock.now()).await;
+    store.close().await?;
+    proven
+}
+
+/// What a new approver's codes are made of.
+///
+/// # Errors
+/// [`Internal`](crate::error::ErrorKind::Internal) when the system has no random bits.
+pub fn new_secret() -> Result<Secret> {
+    let mut octets = [0; SECRET_OCTETS];
+    SystemClock.fill_random(&mut octets)?;
+    Ok(Secret::new(octets))
+}
