@@ -22,10 +22,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::clock::{Clock as _, SharedClock, SystemClock, Timestamp};
 use crate::config::{self, Config, Loaded, Log, LogFormat, LogLevel, MarkPlace};
 use crate::engine::{Base, Caller, Carrier, Carriers, Engine, Parts, Person, endpoint};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::halt::{Halts, Pause};
 use crate::http::{self, Endpoint, Options};
-use crate::ledger::facets::{Accounts, Approvers as _, Upkeep as _};
+use crate::ledger::facets::{Accounts, Upkeep as _};
 use crate::ledger::mark::{Accepted, MarkAt, Marking, Outlook};
 use crate::ledger::sqlite::{self, Looked, PauseFile, Restored, SqliteLedger};
 use crate::mcp::{Callers, Server, stdio};
@@ -106,7 +106,7 @@ const SERVE_HTTP: &str = "serve --http";
 pub async fn build(loaded: &Loaded, role: Role) -> Result<Engine> {
     let clock: SharedClock = Arc::new(SystemClock);
     let store = Arc::new(open_ledger(loaded)?);
-    if let Err(refused) = has_approver(loaded, role, &store).await {
+    if let Err(refused) = approving::has_approver(loaded, role, &store).await {
         let _ = store.close().await;
         return Err(refused);
     }
@@ -122,18 +122,6 @@ pub async fn build(loaded: &Loaded, role: Role) -> Result<Engine> {
             Err(refused)
         }
     }
-}
-
-/// Refuses to send where texts need a yes that nobody could give.
-async fn has_approver(loaded: &Loaded, role: Role, store: &SqliteLedger) -> Result<()> {
-    let is_asked = matches!(role, Role::Sends(_)) && loaded.config.approval.has_rules();
-    if !is_asked || !store.approvers(SystemClock.now()).await?.is_empty() {
-        return Ok(());
-    }
-    let message = "[approval] has texts wait for a person's yes, and there is no approver to give one";
-    Err(Error::new(ErrorKind::Config, message).next(
-        "Nothing was started. Add an approver at a terminal (`sms-mcp approver add NAME`), or remove the rules.",
-    ))
 }
 
 /// The engine over this ledger, which is closed where there is none.

@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use super::open_ledger;
+use super::{Role, open_ledger};
 use crate::access::totp::{SECRET_OCTETS, Secret};
 use crate::access::{Challenge, Decision, Proof};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Loaded;
 use crate::engine::approvers;
-use crate::error::Result;
-use crate::ledger::facets::Upkeep as _;
-use crate::ledger::sqlite;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::facets::{Approvers as _, Upkeep as _};
 pub use crate::ledger::sqlite::Deciders;
+use crate::ledger::sqlite::{self, SqliteLedger};
 
 /// Who the approvers of a ledger are, and what tells it from others in what they sign. Nothing is opened for it
 /// or changed by it.
@@ -52,4 +52,16 @@ pub fn new_secret() -> Result<Secret> {
     let mut octets = [0; SECRET_OCTETS];
     SystemClock.fill_random(&mut octets)?;
     Ok(Secret::new(octets))
+}
+
+/// Refuses to send where texts need a yes that nobody could give.
+pub(super) async fn has_approver(loaded: &Loaded, role: Role, store: &SqliteLedger) -> Result<()> {
+    let is_asked = matches!(role, Role::Sends(_)) && loaded.config.approval.has_rules();
+    if !is_asked || !store.approvers(SystemClock.now()).await?.is_empty() {
+        return Ok(());
+    }
+    let message = "[approval] has texts wait for a person's yes, and there is no approver to give one";
+    Err(Error::new(ErrorKind::Config, message).next(
+        "Nothing was started. Add an approver at a terminal (`sms-mcp approver add NAME`), or remove the rules.",
+    ))
 }

@@ -132,7 +132,7 @@ fn about(proposal: &Proposal) -> serde_json::Value {
 }
 
 fn as_json(shown: &Shown) -> serde_json::Value {
-    let messages = shown.messages.iter().map(|Seen { record, country, is_first }| {
+    let messages = shown.messages.iter().map(|Seen { record, country, is_first, send_at, deliver_by }| {
         json!({
             "id": record.id,
             "to": record.to,
@@ -142,8 +142,8 @@ fn as_json(shown: &Shown) -> serde_json::Value {
             "text": record.text,
             "segments": record.segments,
             "purpose": record.purpose,
-            "send_at": record.schedule.at_ms.map(|at| crate::clock::Timestamp(at).rfc3339()),
-            "deliver_by": record.schedule.by_ms.map(|by| crate::clock::Timestamp(by).rfc3339()),
+            "send_at": send_at.map(|at| at.rfc3339()),
+            "deliver_by": deliver_by.map(|by| by.rfc3339()),
             "price": { "amount": Amount(record.held_micros), "currency": record.currency },
             "status": record.state,
         })
@@ -162,7 +162,7 @@ fn show(shown: &Shown) -> Result<()> {
         Amount(*held_micros),
         proposal.expires.rfc3339()
     ));
-    for Seen { record, country, is_first } in &shown.messages {
+    for Seen { record, country, is_first, send_at, .. } in &shown.messages {
         let country = country.as_deref().unwrap_or("no country");
         let first = if *is_first { ", never texted before" } else { "" };
         let from = record.from.as_deref().map_or_else(
@@ -177,8 +177,8 @@ fn show(shown: &Shown) -> Result<()> {
             Amount(record.held_micros),
             record.currency
         ));
-        if let Some(at) = record.schedule.at_ms {
-            print_line(&format!("    not before {}", crate::clock::Timestamp(at).rfc3339()));
+        if let Some(at) = send_at {
+            print_line(&format!("    not before {}", at.rfc3339()));
         }
         match &record.text {
             Some(text) => text.lines().for_each(|line| {

@@ -12,8 +12,8 @@ mod settlement;
 
 pub use act::Act;
 pub use intent::{
-    BaseSession, BatchDraft, Decide, Draft, Idempotency, Intent, MakeDrafts, Many, NewHandle, Payer,
-    Reservation, Target,
+    BaseSession, BatchDraft, Decide, Draft, Idempotency, Intent, MakeDrafts, Many, NewHandle, NewProposal,
+    Payer, Reservation, Target,
 };
 pub use names::{E164, Nameless, ProviderName, VendorId};
 pub use outbox::Forward;

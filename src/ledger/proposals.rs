@@ -5,6 +5,7 @@
 
 use async_trait::async_trait;
 
+pub use super::model::NewProposal;
 use super::model::{Act, Record};
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -12,15 +13,6 @@ use crate::sms::message::{MessageId, ProposalId, Realm};
 
 /// Most messages that one step moves.
 pub const SWEPT_AT_ONCE: u32 = 1_000;
-
-/// A call that waits for a person, as it is to be recorded where a person is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewProposal {
-    /// Its id.
-    pub id: ProposalId,
-    /// Until when somebody may decide.
-    pub expires: Timestamp,
-}
 
 /// What was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -130,6 +130,11 @@ impl Approval {
 }
 
 impl Policy {
+    /// Whether a person may be asked about a message.
+    pub fn may_ask(&self) -> bool {
+        self.approval.has_rules() || self.timing.is_some()
+    }
+
     /// The rules of which calls need a person.
     pub const fn approval(&self) -> &Approval {
         &self.approval

@@ -58,7 +58,11 @@ async fn pass_time(bench: &Bench, engine: &Engine) {
 /// One thing that an agent does to have a text leave without a person; how often it was tried.
 async fn attack(bench: &Bench, kind: usize, round: usize) -> usize {
     let (engine, n) = (&bench.engine, round % 100);
-    let text = format!("Round {kind}.{round}");
+    // No two are the same to a reader.
+    let word = |n: usize| {
+        (0..3).map(|i| char::from(b'b' + u8::try_from(n / 12usize.pow(i) % 12).unwrap())).collect::<String>()
+    };
+    let text = format!("Round {} of {}", word(kind), word(round));
     let args = || to(n, &text);
     let target = async |args: SendArgs| {
         let told = send(engine, args).await.unwrap();
@@ -363,7 +367,8 @@ async fn rules_without_an_approver_or_that_contradict_start_nothing() {
         assert_ne!(ended.code, 0, "{settings}");
         assert!(ended.err.contains(words), "{settings}: {ended:?}");
     }
-    let client = Desk::new("").stdio(Era::Stateless).await;
+    let desk = Desk::new("");
+    let client = desk.stdio(Era::Stateless).await;
     let refused = refusal(&client, "cancel_sms", json!({ "id": "apv_00" })).await;
     assert_eq!(refused["code"], "not_found", "an approval is no message: {refused}");
     client.cancel().await.unwrap();

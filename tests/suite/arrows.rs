@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("error", &[]),
     ("clock", &["error"]),
     ("setting", &["sms"]),
-    ("access", &["sms", "clock", "setting"]),
+    ("access", &["sms", "clock"]),
     ("policy", &["sms", "setting", "error"]),
     ("halt", &["clock", "error"]),
     ("ledger", &["sms", "clock", "error", "halt"]),

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::room::Operate;
+use crate::clock::Timestamp;
 use crate::engine::arguments::invalid;
 use crate::engine::caller::{Caller, Person};
 use crate::error::{Error, ErrorKind, Result};
@@ -14,6 +15,7 @@ use crate::ledger::Record;
 use crate::ledger::proposals::{Decided, Deciding, Proposal, Taken};
 use crate::sms::message::ProposalId;
 use crate::sms::number::Number;
+use crate::sms::schedule::Schedule;
 
 /// Most proposals that are listed.
 const LISTED: u32 = 1_000;
@@ -48,6 +50,10 @@ pub struct Seen {
     pub country: Option<String>,
     /// Whether this agent never texted this number.
     pub is_first: bool,
+    /// When it is to leave, and by when it expires, where that is set.
+    pub send_at: Option<Timestamp>,
+    /// See there.
+    pub deliver_by: Option<Timestamp>,
 }
 
 impl Operate {
@@ -73,7 +79,9 @@ impl Operate {
             let number = Number::parse(&record.to, None).ok();
             let country = number.and_then(|number| number.region()).map(|region| region.to_string());
             let is_first = !self.ledger.has_texted(&record.principal, record.realm, &record.to).await?;
-            messages.push(Seen { record, country, is_first });
+            let Schedule { at_ms, by_ms } = record.schedule;
+            let (send_at, deliver_by) = (at_ms.map(Timestamp), by_ms.map(Timestamp));
+            messages.push(Seen { record, country, is_first, send_at, deliver_by });
         }
         Ok(Shown { proposal, digest, messages })
     }

@@ -77,7 +77,7 @@ impl Submit {
     /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) where the system has no random bits.
     pub fn proposal(&self) -> Result<Option<NewProposal>> {
         let rules = self.policy.approval();
-        if !rules.has_rules() {
+        if !self.policy.may_ask() {
             return Ok(None);
         }
         let expires = self.life.now().plus_ms(rules.expires.as_millis());

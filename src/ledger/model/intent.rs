@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, RefusedRecipient, Result};
-use crate::ledger::proposals::NewProposal;
 use crate::sms::facts::{Budget, Earlier, Facts, Limits, Looks};
-use crate::sms::message::{BatchId, MessageId, Realm, SessionId};
+use crate::sms::message::{BatchId, MessageId, ProposalId, Realm, SessionId};
 use crate::sms::purpose::Purpose;
 use crate::sms::schedule::Schedule;
 use crate::sms::verdict::Verdict;
@@ -89,6 +88,15 @@ impl std::fmt::Debug for Draft {
             .field("segments", &self.segments)
             .finish_non_exhaustive()
     }
+}
+
+/// A call that waits for a person, as it is to be recorded where a person is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewProposal {
+    /// Its id.
+    pub id: ProposalId,
+    /// Until when somebody may decide.
+    pub expires: Timestamp,
 }
 
 /// An idempotency key with a digest of everything that the call said.
