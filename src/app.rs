@@ -154,6 +154,7 @@ fn own_peer(loaded: &Loaded, surface: &str) -> Peer {
 
 fn policy(loaded: &Loaded) -> Policy {
     Policy::new(loaded.config.guard.clone(), loaded.config.rates.clone())
+        .quiet_hours(loaded.config.quiet.clone())
 }
 
 /// The parts of the engine over this ledger.

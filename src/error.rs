@@ -45,6 +45,8 @@ pub enum ErrorKind {
     InsufficientBalance,
     /// This person asked for no more texts.
     OptedOut,
+    /// Texts of this purpose may not reach this person at this hour.
+    QuietHours,
     /// The provider refused for good.
     ProviderRejected,
     /// The provider refuses our credentials or rights.
@@ -100,6 +102,7 @@ impl ErrorKind {
             Self::PriceUnknown => "price_unknown",
             Self::InsufficientBalance => "insufficient_balance",
             Self::OptedOut => "opted_out",
+            Self::QuietHours => "quiet_hours",
             Self::ProviderRejected => "provider_rejected",
             Self::ProviderUnauthorized => "provider_unauthorized",
             Self::ProviderUnavailable => "provider_unavailable",
@@ -119,7 +122,7 @@ impl ErrorKind {
         }
     }
 
-    const ALL: [Self; 33] = [
+    const ALL: [Self; 34] = [
         Self::InvalidArgument,
         Self::InvalidNumber,
         Self::PremiumDestination,
@@ -137,6 +140,7 @@ impl ErrorKind {
         Self::PriceUnknown,
         Self::InsufficientBalance,
         Self::OptedOut,
+        Self::QuietHours,
         Self::ProviderRejected,
         Self::ProviderUnauthorized,
         Self::ProviderUnavailable,
@@ -238,6 +242,10 @@ impl ErrorKind {
             Self::OptedOut => {
                 "Nothing was sent, and nothing may be: this person asked for no more texts. Tell the user; \
                  do not look for another way."
+            }
+            Self::QuietHours => {
+                "Nothing was sent. Texts like this one may not reach this person now. Tell the user; only the \
+                 operator can change the hours ([quiet])."
             }
             Self::ProviderUnauthorized => {
                 "Nothing was sent. The provider refuses the credentials or what they may do; the operator \

@@ -11,6 +11,7 @@ mod ask;
 mod assumed;
 mod limits;
 mod peers;
+pub mod quiet;
 mod settings;
 mod timing;
 mod words;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::quiet::{self, Quiet};
 use super::settings::Settings;
 use super::timing::Timing;
 use crate::sms::destination::Destination;
@@ -14,6 +15,7 @@ pub struct Policy {
     pub(super) settings: Settings,
     pub(super) rates: BTreeMap<Destination, Amount>,
     pub(super) timing: Option<Timing>,
+    pub(super) quiet: Quiet,
 }
 
 /// A limit that `open_session` asks for; it can only be narrower than what contains it.
@@ -28,12 +30,23 @@ pub struct Slice {
 impl Policy {
     /// A guard with these settings and this rate card (price of one segment).
     pub fn new(settings: Settings, rates: BTreeMap<Destination, Amount>) -> Self {
-        Self { settings, rates, timing: None }
+        Self { settings, rates, timing: None, quiet: Quiet::new(quiet::Settings::default()) }
     }
 
     /// The same, which asks this when what it does not refuse may leave.
     pub fn timed(self, timing: Timing) -> Self {
         Self { timing: Some(timing), ..self }
+    }
+
+    /// The same, with these quiet hours.
+    #[must_use]
+    pub fn quiet_hours(self, settings: quiet::Settings) -> Self {
+        Self { quiet: Quiet::new(settings), ..self }
+    }
+
+    /// The quiet hours.
+    pub fn quiet(&self) -> &Quiet {
+        &self.quiet
     }
 
     /// The settings.
