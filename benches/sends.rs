@@ -608,6 +608,8 @@ fn draft(n: usize) -> Draft {
         is_assumed: false,
         provider: "sandbox".into(),
         rated_requests: 0,
+        purpose: sms_mcp::sms::purpose::Purpose::Transactional,
+        schedule: sms_mcp::sms::schedule::Schedule::default(),
     }
 }
 
@@ -647,6 +649,7 @@ async fn fill(path: &Path) {
             forward: false,
             drafts,
             all_or_none: true,
+            answers_of: Vec::new(),
             duplicate_window_ms: 0,
             per_second: 1_000_000,
             keep_texts: true,

@@ -19,7 +19,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::clock::{Clock as _, SharedClock, SystemClock, Timestamp};
-use crate::config::{self, Loaded, Log, LogFormat, LogLevel, MarkPlace};
+use crate::config::{self, Config, Loaded, Log, LogFormat, LogLevel, MarkPlace};
 use crate::engine::{Base, Caller, Carrier, Carriers, Engine, Parts, Person, endpoint};
 use crate::error::Result;
 use crate::halt::{Halts, Pause};
@@ -153,8 +153,8 @@ fn own_peer(loaded: &Loaded, surface: &str) -> Peer {
 }
 
 fn policy(loaded: &Loaded) -> Policy {
-    Policy::new(loaded.config.guard.clone(), loaded.config.rates.clone())
-        .quiet_hours(loaded.config.quiet.clone())
+    let Config { guard, rates, schedule, quiet, .. } = &loaded.config;
+    Policy::new(guard.clone(), rates.clone()).scheduling(*schedule).quiet_hours(quiet.clone())
 }
 
 /// The parts of the engine over this ledger.

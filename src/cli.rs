@@ -24,6 +24,7 @@ mod output;
 mod pausing;
 mod providers;
 mod reconcile;
+mod rules;
 mod send;
 mod short;
 mod speech;

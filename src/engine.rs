@@ -51,14 +51,16 @@ use crate::setting::Span;
 use crate::sms::destination::Destination;
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::number::Number;
+use crate::sms::purpose::Purpose;
 use campaign::CampaignArgs;
 use contract::{
-    BalanceAnswer, BalanceArgs, BudgetView, BulkAnswer, BulkArgs, ListAnswer, ListArgs, OpenAnswer, OpenArgs,
-    SendAnswer, SendArgs, StatusAnswer, StatusArgs,
+    BalanceAnswer, BalanceArgs, BudgetView, BulkAnswer, BulkArgs, CancelAnswer, CancelArgs, ListAnswer,
+    ListArgs, OpenAnswer, OpenArgs, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
 };
 use opt_outs::Wants;
 use reconcile::{Found, Reconciled};
 use rooms::Rooms;
+use rules::Ruled;
 use vendors::{Standing, Tariff, Vendor};
 
 pub use crate::ledger::Act;
@@ -67,7 +69,7 @@ pub use crate::policy::Assumed;
 pub use caller::{Base, Caller, Person};
 pub use carriers::carrier::Carrier;
 pub use carriers::route::Carriers;
-pub use operate::{explain, opt_outs, vendors};
+pub use operate::{explain, opt_outs, rules, vendors};
 pub use receive::reconcile;
 pub use receive::webhook::{Called, Refused};
 pub use rooms::Parts;
@@ -358,6 +360,15 @@ impl Engine {
         self.rooms.operate.check_vendors(caller).await
     }
 
+    /// What holds for texts of this purpose to this number, for the operator.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidNumber`](crate::error::ErrorKind::InvalidNumber) or
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn rules(&self, caller: &Caller, to: &str, purpose: Purpose) -> Result<Ruled> {
+        self.rooms.operate.rules(caller, to, purpose).await
+    }
+
     /// Everybody who wants no more texts, latest first.
     ///
     /// # Errors
@@ -484,6 +495,16 @@ impl Engine {
         self.rooms.operate.unfreeze(person, name).await
     }
 
+    /// Takes back what of a message or a bulk of this caller's has not left.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) for an id that this principal does not
+    /// have, [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) for a message that has
+    /// left or ended, or [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn cancel_any(&self, caller: &Caller, args: CancelArgs) -> Result<CancelAnswer> {
+        self.rooms.submit.cancel_any(caller, &args.id).await
+    }
+
     /// Takes back what is still queued of a bulk, for the operator. Returns how many messages that were.
     ///
     /// # Errors
@@ -493,8 +514,8 @@ impl Engine {
         self.rooms.submit.cancel(caller, id).await
     }
 
-    /// Takes back a single message that waits for its time or for a person, for the operator. Returns its
-    /// state then.
+    /// Takes back a message that has not left: it waits for its time, for a person, or in the queue. Returns
+    /// its state then.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) for a message that this principal does not

@@ -21,6 +21,10 @@ pub enum ErrorKind {
     DestinationNotAllowed,
     /// `from` has no sender's form, or is not among the allowed ones.
     SenderNotAllowed,
+    /// Agents may not send texts for this purpose.
+    PurposeNotAllowed,
+    /// No text of this purpose may reach this person at this hour.
+    QuietHours,
     /// More segments than allowed.
     MessageTooLong,
     /// More recipients than allowed.
@@ -45,8 +49,6 @@ pub enum ErrorKind {
     InsufficientBalance,
     /// This person asked for no more texts.
     OptedOut,
-    /// Texts of this purpose may not reach this person at this hour.
-    QuietHours,
     /// The provider refused for good.
     ProviderRejected,
     /// The provider refuses our credentials or rights.
@@ -90,6 +92,8 @@ impl ErrorKind {
             Self::PremiumDestination => "premium_destination",
             Self::DestinationNotAllowed => "destination_not_allowed",
             Self::SenderNotAllowed => "sender_not_allowed",
+            Self::PurposeNotAllowed => "purpose_not_allowed",
+            Self::QuietHours => "quiet_hours",
             Self::MessageTooLong => "message_too_long",
             Self::BulkTooLarge => "bulk_too_large",
             Self::RecipientsRefused => "recipients_refused",
@@ -102,7 +106,6 @@ impl ErrorKind {
             Self::PriceUnknown => "price_unknown",
             Self::InsufficientBalance => "insufficient_balance",
             Self::OptedOut => "opted_out",
-            Self::QuietHours => "quiet_hours",
             Self::ProviderRejected => "provider_rejected",
             Self::ProviderUnauthorized => "provider_unauthorized",
             Self::ProviderUnavailable => "provider_unavailable",
@@ -122,12 +125,14 @@ impl ErrorKind {
         }
     }
 
-    const ALL: [Self; 34] = [
+    const ALL: [Self; 35] = [
         Self::InvalidArgument,
         Self::InvalidNumber,
         Self::PremiumDestination,
         Self::DestinationNotAllowed,
         Self::SenderNotAllowed,
+        Self::PurposeNotAllowed,
+        Self::QuietHours,
         Self::MessageTooLong,
         Self::BulkTooLarge,
         Self::RecipientsRefused,
@@ -140,7 +145,6 @@ impl ErrorKind {
         Self::PriceUnknown,
         Self::InsufficientBalance,
         Self::OptedOut,
-        Self::QuietHours,
         Self::ProviderRejected,
         Self::ProviderUnauthorized,
         Self::ProviderUnavailable,
@@ -202,6 +206,13 @@ impl ErrorKind {
             Self::SenderNotAllowed => {
                 "Leave `from` out to use the configured sender, or use one of the allowed senders."
             }
+            Self::PurposeNotAllowed => {
+                "Nothing was sent. Only the operator can allow it ([guard] purposes). Tell the user; do not \
+                 name another purpose or split the text."
+            }
+            Self::QuietHours => {
+                "Nothing was sent. Tell the user when it may be sent, or set it for then with `send_at`."
+            }
             Self::MessageTooLong => {
                 "Shorten the message; `dry_run: true` shows segments and which characters make it longer."
             }
@@ -242,10 +253,6 @@ impl ErrorKind {
             Self::OptedOut => {
                 "Nothing was sent, and nothing may be: this person asked for no more texts. Tell the user; \
                  do not look for another way."
-            }
-            Self::QuietHours => {
-                "Nothing was sent. Texts like this one may not reach this person now. Tell the user; only the \
-                 operator can change the hours ([quiet])."
             }
             Self::ProviderUnauthorized => {
                 "Nothing was sent. The provider refuses the credentials or what they may do; the operator \

@@ -21,7 +21,7 @@ pub use model::{
     Decide, Draft, Due, E164, Filter, Forward, Idempotency, Intent, LookClaim, MOST_PENDING, MakeDrafts,
     Many, Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName,
     Recheck, Record, Recorded, Recovered, Released, Replies, ReplyPage, ReplyPlace, ReplyRecord, Report,
-    Reservation, SHOWN_AN_HOUR, Segment, Settled, Settlement, Target, VendorId, Whole,
+    Reservation, SHOWN_AN_HOUR, Said, Segment, Settled, Settlement, Target, VendorId, Whole,
 };
 
 use facets::{Accounts, Clients, Intents, LongReplies, Outbox, People, Queue, Reports, Told, Upkeep, Views};

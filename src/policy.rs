@@ -13,20 +13,23 @@ mod limits;
 mod peers;
 pub mod quiet;
 mod settings;
+mod spent;
 mod timing;
+mod when;
 mod words;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::absent;
 use crate::sms::destination::barred;
-use crate::sms::facts::{Budget, Facts, Limits, Scope};
+use crate::sms::facts::Facts;
 use crate::sms::fold::glance;
 use crate::sms::message::State;
 use crate::sms::money::{Amount, Money};
 use crate::sms::number::{Number, NumberKind};
-use crate::sms::peer;
+use crate::sms::purpose::Purpose;
 use crate::sms::untrusted;
 use crate::sms::verdict::Verdict;
+use spent::decide_budget;
 use words::{barred_words, sender_words};
 
 /// Longest sender ID of letters and digits (3GPP TS 23.040, 9.1.2.5: 11 characters of the default alphabet).
@@ -41,7 +44,7 @@ const MAX_SERVICE_CODE: usize = 20;
 pub use ask::{Ask, Whole};
 pub use assumed::Assumed;
 pub use limits::{Policy, Slice};
-pub use settings::{AllowDuplicate, Settings};
+pub use settings::{AllowDuplicate, Scheduling, Settings};
 pub use timing::Timing;
 
 /// What is reserved for a message.
@@ -187,6 +190,31 @@ impl Policy {
         })
     }
 
+    /// What a text is for: what the operator takes it for, or what is stricter of what is said of it. `bulk` is
+    /// how many people get it, where they are several.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PurposeNotAllowed`].
+    pub fn purpose(&self, said: impl IntoIterator<Item = Purpose>, bulk: Option<usize>) -> Result<Purpose> {
+        let settings = &self.settings;
+        let most = usize::try_from(settings.bulk_is_marketing_above).unwrap_or(usize::MAX);
+        let by_size =
+            if bulk.is_some_and(|bulk| bulk > most) { Purpose::Marketing } else { Purpose::Transactional };
+        let purpose = said.into_iter().fold(settings.default_purpose.max(by_size), Purpose::max);
+        if settings.purposes.contains(&purpose) {
+            return Ok(purpose);
+        }
+        let because = if by_size == Purpose::Marketing {
+            format!("; a bulk to more than {most} people is marketing")
+        } else {
+            String::new()
+        };
+        Err(Error::new(
+            ErrorKind::PurposeNotAllowed,
+            format!("this text is {purpose}, and agents may not send such texts here{because}"),
+        ))
+    }
+
     fn rate(&self, to: &Number) -> Option<Amount> {
         let best =
             self.rates.iter().filter_map(|(destination, rate)| Some((destination.matches(to)?, *rate)));
@@ -219,13 +247,14 @@ impl Policy {
         for budget in &facts.budgets {
             decide_budget(budget, ask, facts, self.settings.currency, self.limits(budget.scope))?;
         }
-        if ask.paced && facts.rate_wait_ms > 0 {
+        let verdict = self.when(ask, facts)?;
+        if ask.paced && verdict.is_now() && facts.rate_wait_ms > 0 {
             let (most, blamed) =
                 peers::strictest(self.settings.sends_per_second, facts, |rules| rules.sends_per_second);
             let message = format!("at most {most} messages per second are sent, all agents together{blamed}");
             return Err(Error::new(ErrorKind::RateLimited, message).retry_after_ms(facts.rate_wait_ms));
         }
-        Ok(self.timing.as_ref().map_or(Verdict::Now, |timing| timing.verdict(ask, facts)))
+        Ok(verdict)
     }
 
     fn decide_duplicate(&self, ask: &Ask<'_>, facts: &Facts) -> Result<()> {
@@ -292,80 +321,13 @@ impl Policy {
     }
 }
 
-/// Whether a budget has room for a message, beside those before it of the same bulk. A refusal tells what all
-/// of it costs and what the ledger has left for it, not what is left after a part of it; and whose the limit
-/// is, where it is not `own`.
-fn decide_budget(
-    budget: &Budget,
-    ask: &Ask<'_>,
-    facts: &Facts,
-    currency: crate::sms::money::Currency,
-    own: Limits,
-) -> Result<()> {
-    let name = match budget.scope {
-        Scope::Total => "budget of this ledger",
-        Scope::Day => "budget of today (UTC)",
-        Scope::Session => "budget of this session",
-        Scope::Handle => "budget of this session handle",
-    };
-    if budget.frozen {
-        let why = budget.overcharge.as_ref().map_or_else(String::new, |over| {
-            let money = |micros: i64| Money { micros, currency };
-            format!(
-                ": {} was held at {} and charged {}",
-                over.message,
-                money(over.held_micros),
-                money(over.charged_micros)
-            )
-        });
-        return Err(Error::new(ErrorKind::BudgetFrozen, format!("the {name} is frozen{why}")));
-    }
-    let (has_money, has_messages) = facts.fits(budget, ask.hold_micros);
-    let whole = ask.whole.filter(|whole| whole.messages > 1);
-    let fitting = match facts.before_messages {
-        0 => "not enough for the first of them".to_owned(),
-        count => format!("enough for the first {count}"),
-    };
-    let of = |limits: fn(Limits) -> Option<i64>| {
-        peer::strictest(limits(own), &facts.peers, |rules| limits(rules.limits(budget.scope))).1
-    };
-    let (message, whose) = if !has_money {
-        let left = Money { micros: budget.left_micros().unwrap_or(0), currency };
-        let message = match whole {
-            None => format!(
-                "the message may cost {}, and the {name} has {left} left",
-                Money { micros: ask.hold_micros, currency }
-            ),
-            Some(Whole { messages, micros }) => {
-                format!(
-                    "all {messages} messages together may cost {}, and the {name} has {left} left: {fitting}",
-                    Money { micros, currency }
-                )
-            }
-        };
-        (message, of(|limits| limits.spend_micros))
-    } else if !has_messages {
-        let (left, limit) = (budget.left_messages().unwrap_or(0), budget.limits.messages.unwrap_or(0));
-        let message = match whole {
-            None => format!("the {name} has no messages left (limit {limit})"),
-            Some(Whole { messages, .. }) => format!(
-                "these are {messages} messages, and the {name} has {left} left (limit {limit}): {fitting}"
-            ),
-        };
-        (message, of(|limits| limits.messages))
-    } else {
-        return Ok(());
-    };
-    Err(Error::new(ErrorKind::BudgetExceeded, message + &peers::blamed(whose)))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::sms::facts::{Earlier, Overcharge};
+    use crate::sms::facts::{Budget, Earlier, Limits, Scope};
     use crate::sms::message::MessageId;
     use crate::sms::money::Currency;
 
@@ -533,8 +495,7 @@ mod tests {
     fn facts_are_decided_worst_first() {
         let to = number("+447400123456");
         let guard = guard(|_| {});
-        let ask =
-            Ask { to: &to, from: None, hold_micros: 60, whole: None, allow_duplicate: false, paced: true };
+        let ask = Ask { hold_micros: 60, paced: true, ..Ask::to(&to, 0) };
         let earlier = Earlier { id: MessageId::from_text("msg_1"), state: State::Unknown, age_ms: 5_000 };
         let kind = |ask: &Ask<'_>, facts: &Facts| guard.decide(ask, facts).err().map(|error| error.kind());
         let table = [
@@ -581,7 +542,7 @@ mod tests {
         let in_window = Facts { same_text: earlier(State::Sent), ..Facts::default() };
         let in_flight = Facts { same_text: earlier(State::Attempting), ..Facts::default() };
         let refused = |setting, facts: &Facts, allow_duplicate| {
-            let ask = Ask { to: &to, from: None, hold_micros: 60, allow_duplicate, paced: true, whole: None };
+            let ask = Ask { hold_micros: 60, allow_duplicate, paced: true, ..Ask::to(&to, 0) };
             guard(|s| s.allow_duplicate = setting).decide(&ask, facts).err()
         };
         for (setting, facts, allow_duplicate, is_refused) in [
@@ -613,28 +574,6 @@ mod tests {
         }
         let other = Facts { other_in_doubt: earlier(State::Unknown), ..Facts::default() };
         assert!(refused(AllowDuplicate::NotAfterUnknown, &other, false).is_none());
-    }
-
-    #[test]
-    fn a_frozen_budget_names_the_message_and_the_two_amounts() {
-        let over = Overcharge {
-            message: MessageId::from_text("msg_9"),
-            held_micros: 100_000,
-            charged_micros: 300_000,
-        };
-        let frozen = budget(|b| {
-            b.frozen = true;
-            b.overcharge = Some(over);
-        });
-        let to = number("+447400123456");
-        let ask =
-            Ask { to: &to, from: None, hold_micros: 1, allow_duplicate: false, paced: true, whole: None };
-        let error =
-            decide_budget(&frozen, &ask, &Facts::default(), Currency::USD, Limits::default()).unwrap_err();
-        assert_eq!(
-            error.message(),
-            "the budget of today (UTC) is frozen: msg_9 was held at 0.10 USD and charged 0.30 USD"
-        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod peer;
 pub mod purpose;
 pub mod quoted;
 pub mod reply;
+pub mod schedule;
 pub mod sender;
 pub mod template;
 pub mod text;

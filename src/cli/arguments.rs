@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::gate::Widening;
 use crate::config::{KINDS, LogFormat, LogLevel};
 use crate::mcp::Toolset;
+use crate::sms::purpose::Purpose;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -138,6 +139,11 @@ pub(super) enum Command {
     },
     /// Send one text to everybody on a list that the provider keeps
     Campaign(CampaignCommand),
+    /// Show in which hours texts may reach a number, and who says so
+    Rules {
+        #[command(subcommand)]
+        action: RulesAction,
+    },
     /// Show who wants no more texts, add somebody, or take somebody off
     OptOut {
         #[command(subcommand)]
@@ -203,12 +209,35 @@ pub(super) struct SendCommand {
     /// The same text again is meant
     #[arg(long)]
     pub(super) allow_duplicate: bool,
+    #[command(flatten)]
+    pub(super) when: WhenFlags,
     /// Only quote
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// When texts leave, and what they are for.
+#[derive(Debug, Args)]
+pub(super) struct WhenFlags {
+    /// transactional or marketing; the operator may take it for the stricter one
+    #[arg(long, value_parser = purpose)]
+    pub(super) purpose: Option<Purpose>,
+    /// Leave then, such as 2026-12-01T09:00:00+01:00
+    #[arg(long, value_name = "TIME", conflicts_with = "send_at_local")]
+    pub(super) send_at: Option<String>,
+    /// Leave when it is this time for the recipient, such as 2026-12-01T09:00
+    #[arg(long, value_name = "TIME")]
+    pub(super) send_at_local: Option<String>,
+    /// Not sent after this
+    #[arg(long, value_name = "TIME")]
+    pub(super) deliver_by: Option<String>,
+}
+
+fn purpose(name: &str) -> Result<Purpose, String> {
+    Purpose::from_name(name).ok_or_else(|| "write transactional or marketing".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -227,6 +256,8 @@ pub(super) struct BulkCommand {
     /// What to do about recipients that cannot be taken
     #[arg(long, value_name = "RULE", default_value = "refuse")]
     pub(super) on_invalid: OnInvalidRule,
+    #[command(flatten)]
+    pub(super) when: WhenFlags,
     /// Only quote
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -329,6 +360,21 @@ pub(super) struct ResumeCommand {
     /// The pause of this principal
     #[arg(long = "principal", value_name = "PRINCIPAL")]
     pub(super) of: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesAction {
+    /// Show its zones, the rows that hold, whether it may be texted now, and when next
+    Show {
+        /// Phone number
+        number: String,
+        /// For texts of this purpose
+        #[arg(long, value_parser = purpose, default_value = "marketing")]
+        purpose: Purpose,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -466,7 +512,7 @@ impl Command {
             | Self::Pause(_)
             | Self::Backup { .. } => None,
             Self::Status { .. } | Self::List(_) | Self::Balance { .. } | Self::Provider { .. } => None,
-            Self::Outbox { .. } => None,
+            Self::Outbox { .. } | Self::Rules { .. } => None,
             Self::Serve { .. }
             | Self::Init(_)
             | Self::Demo
@@ -488,7 +534,8 @@ impl Command {
             | Self::Status { json, .. }
             | Self::Balance { json }
             | Self::Budget { json, .. }
-            | Self::Explain { json, .. } => *json,
+            | Self::Explain { json, .. }
+            | Self::Rules { action: RulesAction::Show { json, .. } } => *json,
             Self::Provider { .. } | Self::OptOut { .. } => false,
             Self::Pause(_)
             | Self::Resume(_)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::arguments::{BulkCommand, OnInvalidRule};
+use super::arguments::{BulkCommand, OnInvalidRule, WhenFlags};
 use super::csv;
 use super::gathered::list;
 use super::output::{note, priced, print_json, print_line, print_warnings};
@@ -18,7 +18,8 @@ pub(super) async fn bulk(
     command: BulkCommand,
     mut sheet: csv::Sheet,
 ) -> Result<()> {
-    let BulkCommand { message, from, idempotency_key, on_invalid, dry_run, json, .. } = command;
+    let BulkCommand { message, from, idempotency_key, on_invalid, when, dry_run, json, .. } = command;
+    let WhenFlags { purpose, send_at, send_at_local, deliver_by } = when;
     let on_invalid = match on_invalid {
         OnInvalidRule::Refuse => OnInvalid::Refuse,
         OnInvalidRule::Skip => OnInvalid::Skip,
@@ -34,7 +35,19 @@ pub(super) async fn bulk(
         shown.set_length(total.into());
         shown.set_position(done.into());
     });
-    let args = BulkArgs { recipients, message, from, idempotency_key, on_invalid, dry_run, session: None };
+    let args = BulkArgs {
+        recipients,
+        message,
+        from,
+        idempotency_key,
+        on_invalid,
+        dry_run,
+        purpose,
+        send_at,
+        send_at_local,
+        deliver_by,
+        session: None,
+    };
     let answer = engine.send_bulk(caller, args, None, Some(progress)).await;
     bar.finish_and_clear();
     let mut answer = answer.map_err(|error| {

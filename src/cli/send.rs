@@ -1,6 +1,6 @@
 //! `send`: one message.
 
-use super::arguments::SendCommand;
+use super::arguments::{SendCommand, WhenFlags};
 use super::output::{by, priced, print_json, print_line, print_warnings};
 use super::speech::Speech;
 use crate::engine::contract::{SendAnswer, SendArgs};
@@ -9,8 +9,21 @@ use crate::error::Result;
 
 /// Sends or quotes it.
 pub(super) async fn send(engine: &Engine, caller: Caller, command: SendCommand) -> Result<()> {
-    let SendCommand { to, message, from, idempotency_key, allow_duplicate, dry_run, json } = command;
-    let args = SendArgs { to, message, from, idempotency_key, allow_duplicate, dry_run, session: None };
+    let SendCommand { to, message, from, idempotency_key, allow_duplicate, when, dry_run, json } = command;
+    let WhenFlags { purpose, send_at, send_at_local, deliver_by } = when;
+    let args = SendArgs {
+        to,
+        message,
+        from,
+        idempotency_key,
+        allow_duplicate,
+        dry_run,
+        purpose,
+        send_at,
+        send_at_local,
+        deliver_by,
+        session: None,
+    };
     let answer = Speech::default().answer(engine.send(caller, args).await?);
     if json {
         return print_json(&answer);

@@ -13,7 +13,7 @@ use crate::mcp::render::{MOST_REFUSED, error_json};
 
 /// What a phrase of the tools is on the command line. The first that fits is taken, so longer ones stand
 /// before what they begin with. `{status}` is the command that shows the message which an error names.
-const PHRASES: [(&str, &str); 22] = [
+const PHRASES: [(&str, &str); 26] = [
     ("Call open_session for a new handle, or leave `session` out.", "Handles are for clients of MCP."),
     ("handles come from open_session", "handles are for clients of MCP"),
     ("a next_cursor of list_sms", "a cursor that `sms-mcp list` printed"),
@@ -25,6 +25,10 @@ const PHRASES: [(&str, &str); 22] = [
     ("call again", "run the command again"),
     ("allow_duplicate", "--allow-duplicate"),
     ("idempotency_key", "--idempotency-key"),
+    ("cancel_sms", "`sms-mcp cancel`"),
+    ("send_at_local", "--send-at-local"),
+    ("send_at", "--send-at"),
+    ("deliver_by", "--deliver-by"),
     ("on_invalid", "--on-invalid"),
     ("dry_run", "--dry-run"),
     ("get_status", "`{status}`"),
@@ -51,12 +55,16 @@ const POSITIONAL: [(&str, &str, &str); 5] = [
 const THE_FIRST: &str = "; the first: ";
 
 /// Arguments that are flags in some command.
-const FLAGS: [&str; 12] = [
+const FLAGS: [&str; 16] = [
     "from",
     "idempotency_key",
     "allow_duplicate",
     "dry_run",
     "on_invalid",
+    "purpose",
+    "send_at",
+    "send_at_local",
+    "deliver_by",
     "limit",
     "cursor",
     "since",

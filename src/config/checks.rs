@@ -54,6 +54,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
         ("send.timeout", config.send.timeout),
         ("send.queue_max_age", config.send.queue_max_age),
         ("send.stop_within", config.send.stop_within),
+        ("schedule.late", config.schedule.late),
         ("http.header_timeout", config.http.header_timeout),
         ("http.body_timeout", config.http.body_timeout),
         ("http.write_timeout", config.http.write_timeout),
@@ -61,6 +62,12 @@ pub(super) fn check(config: &Config) -> Result<()> {
         if span.as_millis() == 0 {
             return Err(config_error(format!("{name} must be more than 0")));
         }
+    }
+    if !guard.purposes.contains(&guard.default_purpose) {
+        return Err(config_error(format!(
+            "guard.default_purpose is {}, and guard.purposes does not have it: nothing could be sent",
+            guard.default_purpose
+        )));
     }
     if config.tools.toolsets.is_empty() {
         return Err(config_error("tools.toolsets is empty: nothing would be offered; there is \"core\""));

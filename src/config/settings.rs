@@ -32,6 +32,8 @@ pub struct Config {
     /// names none. The longest match wins.
     #[schemars(with = "BTreeMap<String, Amount>")]
     pub rates: BTreeMap<Destination, Amount>,
+    /// Texts that leave later than they are asked for.
+    pub schedule: policy::Scheduling,
     /// How messages are handed to the provider.
     pub send: engine::Settings,
     /// The file that remembers every message and every cent.

@@ -17,6 +17,7 @@ use crate::error::RefusedRecipient;
 use crate::ledger::Record;
 use crate::sms::message::{BatchId, MessageId, SessionId, State};
 use crate::sms::money::{Amount, Money};
+use crate::sms::purpose::Purpose;
 
 pub use budget::{BudgetLeft, BudgetView};
 pub use told::{HistoryStep, ReplyView, SegmentView};
@@ -41,6 +42,18 @@ pub struct SendArgs {
     /// True: only quote price, segments and the guard's verdict. Sends nothing.
     #[serde(default)]
     pub dry_run: bool,
+    /// marketing: it sells or advertises. The operator may take it for that anyway.
+    #[serde(default, deserialize_with = "strict::purpose")]
+    pub purpose: Option<Purpose>,
+    /// Leave then: RFC 3339 with offset, at most 90 days ahead.
+    #[serde(default)]
+    pub send_at: Option<String>,
+    /// Instead: the recipient's own time, such as 2026-12-01T09:00.
+    #[serde(default)]
+    pub send_at_local: Option<String>,
+    /// RFC 3339. Not sent after this.
+    #[serde(default)]
+    pub deliver_by: Option<String>,
     /// Handle from open_session.
     #[serde(default)]
     pub session: Option<SessionId>,
@@ -104,6 +117,18 @@ pub struct BulkArgs {
     /// True: only quote. Sends nothing.
     #[serde(default)]
     pub dry_run: bool,
+    /// As for send_sms.
+    #[serde(default, deserialize_with = "strict::purpose")]
+    pub purpose: Option<Purpose>,
+    /// As for send_sms.
+    #[serde(default)]
+    pub send_at: Option<String>,
+    /// As for send_sms.
+    #[serde(default)]
+    pub send_at_local: Option<String>,
+    /// As for send_sms.
+    #[serde(default)]
+    pub deliver_by: Option<String>,
     /// Handle from open_session.
     #[serde(default)]
     pub session: Option<SessionId>,
@@ -156,6 +181,14 @@ pub struct StatusArgs {
     /// next_cursor of the answer before: older replies.
     #[serde(default)]
     pub cursor: Option<String>,
+}
+
+/// Arguments of `cancel_sms`.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelArgs {
+    /// A message (msg_...) or bulk (bat_...) id.
+    pub id: String,
 }
 
 /// Arguments of `open_session`.
@@ -259,6 +292,12 @@ pub struct SendAnswer {
     pub provider_message_id: Option<String>,
     /// When it was accepted, RFC 3339.
     pub created_at: String,
+    /// When it is to leave, where it waits for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduled_for: Option<String>,
+    /// It expires where it has not left by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deliver_by: Option<String>,
     /// True if this repeats an earlier answer for the same idempotency_key: nothing was sent again.
     pub replayed: bool,
     /// What is left to spend.
@@ -447,6 +486,12 @@ pub struct MessageView {
     pub created_at: String,
     /// When its state last changed.
     pub updated_at: String,
+    /// When it is to leave, while it waits for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduled_for: Option<String>,
+    /// It expires where it has not left by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deliver_by: Option<String>,
     /// Error code, if it did not succeed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -506,6 +551,20 @@ pub struct StatusAnswer {
     pub bulk: Option<BulkAnswer>,
     /// True if the provider was asked just now; it is asked once in 5 seconds at most.
     pub fresh: bool,
+    /// Things to know.
+    pub warnings: Vec<String>,
+}
+
+/// Answer of `cancel_sms`.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct CancelAnswer {
+    /// The id that was named.
+    pub id: String,
+    /// How many messages were taken back: they will not be sent, and cost nothing.
+    pub canceled: u32,
+    /// Of a single message: where it stands now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<State>,
     /// Things to know.
     pub warnings: Vec<String>,
 }

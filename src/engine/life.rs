@@ -21,6 +21,8 @@ pub struct Life {
     clock: SharedClock,
     tasks: TaskTracker,
     is_stopping: AtomicBool,
+    /// Whether this engine is a server's, which lets go what waits for its time.
+    is_server: AtomicBool,
     stopping: Notify,
     /// Work that ended without an outcome, by a fault of ours.
     lost: AtomicU64,
@@ -33,6 +35,7 @@ impl Life {
             clock,
             tasks: TaskTracker::new(),
             is_stopping: AtomicBool::new(false),
+            is_server: AtomicBool::new(false),
             stopping: Notify::new(),
             lost: AtomicU64::new(0),
         }
@@ -70,6 +73,16 @@ impl Life {
     /// The beginning of a stop, for who enables it before looking whether it has begun.
     pub fn stopping(&self) -> Notified<'_> {
         self.stopping.notified()
+    }
+
+    /// This engine is a server's.
+    pub fn serve(&self) {
+        self.is_server.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether this engine is a server's, which lets go what waits for its time.
+    pub fn is_server(&self) -> bool {
+        self.is_server.load(Ordering::SeqCst)
     }
 
     /// Whether a stop has begun.

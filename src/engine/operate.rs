@@ -5,6 +5,7 @@ pub mod explain;
 pub mod opt_outs;
 mod prune;
 mod room;
+pub mod rules;
 pub mod vendors;
 
 pub use room::Operate;

@@ -33,6 +33,7 @@ impl Rooms {
             life.spawn(async move { deliver.run_queue(name, adopt).await });
         }
         if adopt {
+            life.serve();
             for carrier in carriers.all() {
                 let (deliver, name) = (Arc::clone(deliver), carrier.name().to_owned());
                 life.spawn(async move { deliver.run_due(name).await });

@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::setting::{Secret, Span};
+use crate::setting::{Secret, Span, word};
 use crate::sms::destination::Destination;
+use crate::sms::purpose::Purpose;
 use crate::sms::reply::StopWords;
 
 /// `[send]`: how messages are handed to the provider.
@@ -109,6 +110,15 @@ pub struct Sender {
     /// Countries ("FR") and prefixes ("+337") that it is for; empty: all.
     #[schemars(with = "Vec<String>")]
     pub to: Vec<Destination>,
+    /// What its texts are for, where that is said: marketing makes each of them marketing.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "purpose")]
+    pub purpose: Option<Purpose>,
     /// Whether it is registered wherever its texts go, so that nothing is said of countries that demand that.
     pub registered: bool,
+}
+
+fn purpose<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Purpose>, D::Error> {
+    word(deserializer).map(Some)
 }

@@ -10,5 +10,6 @@ mod key;
 mod quote;
 mod room;
 mod single;
+mod when;
 
 pub use room::Submit;

@@ -13,6 +13,7 @@ mod budget;
 mod clients;
 mod connection;
 mod copy;
+mod days;
 mod due;
 mod early;
 mod facts;

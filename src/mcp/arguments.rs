@@ -57,7 +57,7 @@ const ZERO_IS_NOTHING: &str = "limit";
 const STRICT: &str = "dry_run";
 
 /// A right value of each argument, as JSON.
-const EXAMPLES: [(&str, &str); 22] = [
+const EXAMPLES: [(&str, &str); 26] = [
     ("to", "\"+12025550123\""),
     ("message", "\"Your table is booked for 7 pm.\""),
     ("from", "\"Acme\""),
@@ -70,6 +70,10 @@ const EXAMPLES: [(&str, &str); 22] = [
     ("name", "\"name\""),
     ("value", "\"Ann\""),
     ("on_invalid", "\"skip\""),
+    ("purpose", "\"marketing\""),
+    ("send_at", "\"2026-12-01T09:00:00+01:00\""),
+    ("send_at_local", "\"2026-12-01T09:00\""),
+    ("deliver_by", "\"2026-12-01T10:00:00+01:00\""),
     ("status", "\"delivered\""),
     ("since", "\"2026-11-22\""),
     ("until", "\"2026-11-22T10:00:00Z\""),

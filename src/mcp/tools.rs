@@ -14,8 +14,8 @@ use super::arguments::{self, Given};
 use super::settings::{Settings, Toolset};
 use super::{render, schema};
 use crate::engine::contract::{
-    BalanceAnswer, BalanceArgs, BulkAnswer, BulkArgs, ListAnswer, ListArgs, OpenAnswer, OpenArgs, SendAnswer,
-    SendArgs, StatusAnswer, StatusArgs,
+    BalanceAnswer, BalanceArgs, BulkAnswer, BulkArgs, CancelAnswer, CancelArgs, ListAnswer, ListArgs,
+    OpenAnswer, OpenArgs, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
 };
 use crate::engine::{Caller, Engine, OnProgress};
 use crate::error::Result;
@@ -30,6 +30,8 @@ enum Rights {
     Read,
     /// Send, which costs money and cannot be taken back.
     Send,
+    /// Take back what the caller asked for and has not left.
+    TakeBack,
     /// Open a slice of the caller's own budget.
     Slice,
 }
@@ -87,18 +89,22 @@ fn reads() -> ToolAnnotations {
     ToolAnnotations::new().read_only(true).idempotent(true).open_world(true)
 }
 
+fn takes_back() -> ToolAnnotations {
+    ToolAnnotations::new().read_only(false).destructive(false).idempotent(true).open_world(false)
+}
+
 fn slices() -> ToolAnnotations {
     ToolAnnotations::new().read_only(false).destructive(false).idempotent(false).open_world(false)
 }
 
 /// Every tool, in the order that clients see.
-static TABLE: [ToolEntry; 6] = [
+static TABLE: [ToolEntry; 7] = [
     ToolEntry {
         name: "send_sms",
         title: "Send an SMS",
         description: "Send one SMS to a real phone. It costs money and cannot be taken back. Set \
             idempotency_key so that a repeated call is sent at most \
-            once. With dry_run: true it only quotes: price, segments, whether it is allowed, and which \
+            once. send_at sets it for later: status scheduled means accepted, so do not send it again. With dry_run: true it only quotes: price, segments, whether it is allowed, and which \
             characters make it dearer. On \
             outcome_unknown or partly_sent never send again.",
         toolset: Toolset::Core,
@@ -149,6 +155,16 @@ static TABLE: [ToolEntry; 6] = [
         scope: Rights::Read,
         annotations: reads,
         verb: verb!(StatusArgs => StatusAnswer, |call, arguments| call.engine.status(&call.caller, arguments)),
+    },
+    ToolEntry {
+        name: "cancel_sms",
+        title: "Cancel what has not left",
+        description: "Take back what of your message or bulk has not left: scheduled, waiting for approval, \
+            or queued. What has left cannot be taken back.",
+        toolset: Toolset::Core,
+        scope: Rights::TakeBack,
+        annotations: takes_back,
+        verb: verb!(CancelArgs => CancelAnswer, |call, arguments| call.engine.cancel_any(&call.caller, arguments)),
     },
     ToolEntry {
         name: "open_session",

@@ -1,6 +1,8 @@
 //! What the policy is asked about.
 
 use crate::sms::number::Number;
+use crate::sms::purpose::Purpose;
+use crate::sms::schedule::Schedule;
 
 /// One message, as far as the facts of the ledger matter to it.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +19,29 @@ pub struct Ask<'a> {
     pub allow_duplicate: bool,
     /// Single sends are refused when they come too fast; messages of a bulk wait their turn.
     pub paced: bool,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// When it is to leave.
+    pub schedule: Schedule,
+    /// Now, in milliseconds since 1970 (UTC).
+    pub now_ms: i64,
+}
+
+impl<'a> Ask<'a> {
+    /// A transactional message that holds nothing, is no part of a bulk, and leaves as soon as it may.
+    pub const fn to(to: &'a Number, now_ms: i64) -> Self {
+        Self {
+            to,
+            from: None,
+            hold_micros: 0,
+            whole: None,
+            allow_duplicate: false,
+            paced: false,
+            purpose: Purpose::Transactional,
+            schedule: Schedule { at_ms: None, by_ms: None },
+            now_ms,
+        }
+    }
 }
 
 /// All messages of one intent: what a refusal for want of money speaks of.

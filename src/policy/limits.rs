@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::quiet::{self, Quiet};
-use super::settings::Settings;
+use super::settings::{Scheduling, Settings};
 use super::timing::Timing;
+use crate::setting::Span;
 use crate::sms::destination::Destination;
 use crate::sms::facts::{Limits, Scope};
 use crate::sms::money::Amount;
@@ -16,6 +17,7 @@ pub struct Policy {
     pub(super) rates: BTreeMap<Destination, Amount>,
     pub(super) timing: Option<Timing>,
     pub(super) quiet: Quiet,
+    pub(super) late: Span,
 }
 
 /// A limit that `open_session` asks for; it can only be narrower than what contains it.
@@ -30,7 +32,8 @@ pub struct Slice {
 impl Policy {
     /// A guard with these settings and this rate card (price of one segment).
     pub fn new(settings: Settings, rates: BTreeMap<Destination, Amount>) -> Self {
-        Self { settings, rates, timing: None, quiet: Quiet::new(quiet::Settings::default()) }
+        let quiet = Quiet::new(quiet::Settings::default());
+        Self { settings, rates, timing: None, quiet, late: Scheduling::default().late }
     }
 
     /// The same, which asks this when what it does not refuse may leave.
@@ -47,6 +50,12 @@ impl Policy {
     /// The quiet hours.
     pub fn quiet(&self) -> &Quiet {
         &self.quiet
+    }
+
+    /// The same, with these rules for what leaves later.
+    #[must_use]
+    pub fn scheduling(self, scheduling: Scheduling) -> Self {
+        Self { late: scheduling.late, ..self }
     }
 
     /// The settings.

@@ -83,14 +83,7 @@ mod tests {
             rules,
         };
         let to = Number::parse("+447400123456", None).unwrap();
-        let ask = Ask {
-            to: &to,
-            from: Some("ACME"),
-            hold_micros: 60,
-            whole: None,
-            allow_duplicate: false,
-            paced: true,
-        };
+        let ask = Ask { to: &to, from: Some("ACME"), hold_micros: 60, paced: true, ..Ask::to(&to, 0) };
         let guard = Policy::new(Settings::default(), BTreeMap::new());
         guard
             .decide(&ask, &Facts { peers: [peer].into(), ..facts })

@@ -29,6 +29,9 @@ pub use settings::{Mode, Rule, Settings};
 /// Who wrote to us so lately is answered at any hour.
 const ANSWERED_WITHIN_MS: i64 = 4 * 3_600_000;
 
+/// Most rows, and most zones, that a sentence names.
+const MOST_SAID: usize = 3;
+
 /// The rules, ready to be asked.
 #[derive(Clone, Debug)]
 pub struct Quiet {
@@ -75,22 +78,46 @@ impl Quiet {
         }
     }
 
+    /// What holds for texts of this purpose to this number, in a sentence; nothing where they leave at any
+    /// hour.
+    pub fn said(&self, to: &Number, purpose: Purpose) -> Option<String> {
+        if self.mode(purpose) == Mode::Off {
+            return None;
+        }
+        let applying = self.of(to, purpose);
+        let row = |row: &&Row| format!("{}: {} ({})", row.place, row.hours, row.said_by());
+        let mut rows: Vec<String> = applying.rows.iter().take(MOST_SAID).map(row).collect();
+        let more = applying.rows.len().saturating_sub(MOST_SAID);
+        rows.extend((more > 0).then(|| format!("and {more} more rows")));
+        let names: Vec<&str> = applying.placed.zones.iter().take(MOST_SAID).map(Zone::name).collect();
+        let clocks = match (names.as_slice(), applying.placed.zones.len().saturating_sub(MOST_SAID)) {
+            ([], _) => "no clock that is known".to_owned(),
+            (_, 0) => names.join(" and "),
+            (_, more) => format!("{} and {more} more zones", names.join(", ")),
+        };
+        Some(format!("The hours of {purpose} texts to it, by {clocks}: {}.", rows.join("; ")))
+    }
+
+    /// The purposes whose texts have hours: who gets them may have written lately, and that counts.
+    pub fn purposes(&self) -> Vec<Purpose> {
+        Purpose::ALL.into_iter().filter(|purpose| self.mode(*purpose) != Mode::Off).collect()
+    }
+
     /// When a text may leave that is to leave at this moment or later, to somebody who wrote so long before
     /// it.
     pub fn rule(&self, to: &Number, purpose: Purpose, from_ms: i64, wrote_ago_ms: Option<i64>) -> Ruling {
         let mode = self.mode(purpose);
         if mode == Mode::Off || wrote_ago_ms.is_some_and(|ago| (0..=ANSWERED_WITHIN_MS).contains(&ago)) {
-            return Ruling::Open;
+            return Ruling::Free;
         }
         let applying = self.of(to, purpose);
-        let next = applying.opens(from_ms);
-        if next.is_some_and(|next| next.at_ms == from_ms) {
-            return Ruling::Open;
+        match applying.opens(from_ms) {
+            Some(hours) if hours.at_ms == from_ms => Ruling::Open(hours),
+            next => Ruling::Closed { next, why: applying.why(purpose, from_ms), mode },
         }
-        Ruling::Closed { next, why: applying.why(purpose, from_ms), mode }
     }
 
-    /// The same as a decision: nothing where it may leave at that moment, or until when it is held.
+    /// The same as a decision.
     ///
     /// # Errors
     /// [`ErrorKind::QuietHours`] where such texts are refused, and where there is no moment at which this one
@@ -101,23 +128,22 @@ impl Quiet {
         purpose: Purpose,
         from_ms: i64,
         wrote_ago_ms: Option<i64>,
-    ) -> Result<Option<Held>> {
+    ) -> Result<Decided> {
         let (next, why, mode) = match self.rule(to, purpose, from_ms, wrote_ago_ms) {
-            Ruling::Open => return Ok(None),
+            Ruling::Free => return Ok(Decided::Open { until_ms: None }),
+            Ruling::Open(hours) => return Ok(Decided::Open { until_ms: hours.until_ms }),
             Ruling::Closed { next, why, mode } => (next, why, mode),
         };
-        let refused =
-            Error::new(ErrorKind::QuietHours, format!("{purpose} texts may not reach {to} now: {why}"));
         match (next, mode) {
-            (None, _) => Err(refused.next(
+            (None, _) => Err(refused(to, purpose, &why).next(
                 "Nothing was sent, and there is no hour at which it could be. Tell the user; only the operator can \
                  change that ([quiet] zones, [[quiet.rule]]).",
             )),
-            (Some(hours), Mode::Refuse) => Err(refused.next(format!(
+            (Some(hours), Mode::Refuse) => Err(refused(to, purpose, &why).next(format!(
                 "Nothing was sent. It may be sent from {} on: with that as `send_at`, or by a call then.",
                 rfc3339(hours.at_ms)
             ))),
-            (Some(hours), Mode::Hold | Mode::Off) => Ok(Some(Held { hours, why })),
+            (Some(hours), Mode::Hold | Mode::Off) => Ok(Decided::Held { hours, why }),
         }
     }
 
@@ -144,15 +170,23 @@ impl Quiet {
     }
 }
 
-fn rfc3339(at_ms: i64) -> String {
+/// The refusal of a text outside its hours.
+pub(super) fn refused(to: &Number, purpose: Purpose, why: &str) -> Error {
+    Error::new(ErrorKind::QuietHours, format!("{purpose} texts may not reach {to} then: {why}"))
+}
+
+/// A moment for an agent, as it could write it.
+pub(super) fn rfc3339(at_ms: i64) -> String {
     jiff::Timestamp::from_millisecond(at_ms).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
 /// What the rules say of one text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ruling {
-    /// It may leave at that moment.
-    Open,
+    /// It has no hours: such texts leave at any hour, or it answers.
+    Free,
+    /// It may leave at that moment, which is within these hours.
+    Open(Opening),
     /// It may not.
     Closed {
         /// When it may; never, where nothing is let through or nobody knows the number's zone.
@@ -164,22 +198,30 @@ pub enum Ruling {
     },
 }
 
+/// What becomes of one text that is not refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// It may leave at that moment.
+    Open {
+        /// Its hours end then, where they do.
+        until_ms: Option<i64>,
+    },
+    /// It waits.
+    Held {
+        /// For these hours.
+        hours: Opening,
+        /// Why, in our own words.
+        why: String,
+    },
+}
+
 /// The next hours of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// When they begin, in milliseconds since 1970 (UTC).
     pub at_ms: i64,
-    /// When they end, where they do.
+    /// When they end, where they do: it may not leave at that moment any more.
     pub until_ms: Option<i64>,
-}
-
-/// A text that waits for its hours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    /// Its hours.
-    pub hours: Opening,
-    /// Why it waits, in our own words.
-    pub why: String,
 }
 
 /// What holds for a text to a number.

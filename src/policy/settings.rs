@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::setting::{self, Span, word};
 use crate::sms::destination::Destination;
 use crate::sms::money::{Amount, Currency};
+use crate::sms::purpose::Purpose;
 
 /// `[guard]`: what an agent may do. Amounts are in `currency`; durations read like "10m" or "24h".
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -64,6 +65,29 @@ pub struct Settings {
     /// Price of one segment that is reserved and charged, as assumed, where nobody knows the price. Take the
     /// worst case; it is never zero.
     pub price_when_unknown: Amount,
+    /// What a text is for where nothing says that it is marketing: transactional or marketing.
+    #[serde(deserialize_with = "word")]
+    pub default_purpose: Purpose,
+    /// What agents may send texts for.
+    pub purposes: Vec<Purpose>,
+    /// A bulk to more people than this is marketing, whatever else is said of it.
+    pub bulk_is_marketing_above: u32,
+}
+
+/// `[schedule]`: texts that leave later than they are asked for.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Schedule")]
+pub struct Scheduling {
+    /// How long after its `send_at` a text may still leave where the call names no `deliver_by`. It expires
+    /// then: a reminder for nine does not leave at five.
+    pub late: Span,
+}
+
+impl Default for Scheduling {
+    fn default() -> Self {
+        Self { late: Span::hours(1) }
+    }
 }
 
 /// Whether an agent's `allow_duplicate` counts.
@@ -101,6 +125,9 @@ impl Default for Settings {
             allow_placeholders: false,
             allow_escapes: false,
             price_when_unknown: Amount(500_000),
+            default_purpose: Purpose::Transactional,
+            purposes: Purpose::ALL.to_vec(),
+            bulk_is_marketing_above: 50,
         }
     }
 }

@@ -55,6 +55,13 @@ impl BudgetKey {
         parts.nth(1).filter(|session| session.starts_with(PROCESS_SESSION))
     }
 
+    /// The UTC day that it is the budget of, if it is one.
+    pub fn utc_day(&self) -> Option<&str> {
+        let day = self.0.strip_prefix("day:")?;
+        let day = day.strip_suffix(side(Realm::Sandbox)).unwrap_or(day);
+        day.rsplit(':').next()
+    }
+
     /// The currency in which the budget is kept.
     pub fn currency(&self) -> Option<&str> {
         self.0.split(':').nth(1)
@@ -146,6 +153,10 @@ pub struct Facts {
     pub before_micros: i64,
     /// How many those are.
     pub before_messages: i64,
+    /// What those of them would hold that leave on the same day; micros.
+    pub before_on_day_micros: i64,
+    /// How many those are.
+    pub before_on_day_messages: i64,
     /// Messages to this recipient in the last hour, by anybody.
     pub recipient_last_hour: u32,
     /// Messages to this recipient in the last 24 hours, by anybody.
@@ -162,6 +173,8 @@ pub struct Facts {
     pub is_opted_out: bool,
     /// Somebody asked for no more texts who may be the recipient, and no person has said yet who it was.
     pub is_stop_pending: bool,
+    /// How long ago the recipient wrote, in milliseconds, where that was lately and is asked for.
+    pub wrote_ago_ms: Option<i64>,
     /// The other processes that send from this ledger, as far as they live and their rules are not ours: what
     /// one of them forbids nobody does.
     pub peers: Arc<[Peer]>,
@@ -170,9 +183,12 @@ pub struct Facts {
 impl Facts {
     /// Whether a message that holds so much fits a budget, beside those before it: its money, and its number.
     pub fn fits(&self, budget: &Budget, hold_micros: i64) -> (bool, bool) {
-        let has_money =
-            budget.left_micros().is_none_or(|left| left >= self.before_micros.saturating_add(hold_micros));
-        (has_money, budget.left_messages().is_none_or(|left| left > self.before_messages))
+        let (micros, messages) = match budget.scope {
+            Scope::Day => (self.before_on_day_micros, self.before_on_day_messages),
+            Scope::Total | Scope::Session | Scope::Handle => (self.before_micros, self.before_messages),
+        };
+        let has_money = budget.left_micros().is_none_or(|left| left >= micros.saturating_add(hold_micros));
+        (has_money, budget.left_messages().is_none_or(|left| left > messages))
     }
 }
 

@@ -146,6 +146,11 @@ pub fn bench_timed(
     bench_by(Scripted::default(), change, |policy, clock| policy.timed(timing(clock)))
 }
 
+/// One with these quiet hours.
+pub fn bench_with_hours(hours: sms_mcp::policy::quiet::Settings) -> Bench {
+    bench_by(Scripted::default(), |_| {}, |policy, _| policy.quiet_hours(hours))
+}
+
 fn bench_by(
     provider: Scripted,
     change: impl FnOnce(&mut sms_mcp::policy::Settings),

@@ -46,6 +46,7 @@ async fn fill(desk: &Desk, bulks: usize, days: i64) {
             forward: false,
             drafts: drafts.clone(),
             all_or_none: true,
+            answers_of: Vec::new(),
             duplicate_window_ms: 0,
             per_second: 1_000_000,
             keep_texts: true,
@@ -87,6 +88,8 @@ fn draft(n: usize, at: Timestamp) -> Draft {
         is_assumed: false,
         provider: "sandbox".into(),
         rated_requests: 0,
+        purpose: sms_mcp::sms::purpose::Purpose::Transactional,
+        schedule: sms_mcp::sms::schedule::Schedule::default(),
     }
 }
 

@@ -21,11 +21,14 @@ use crate::support::{eventually_async, fictional, operator};
 const HOUR_MS: i64 = 3_600_000;
 
 fn later() -> Verdict {
-    Verdict::At { at_ms: NOON + 8 * HOUR_MS, why: "it is night there".into() }
+    Verdict::At { at_ms: NOON + 8 * HOUR_MS, by_ms: None, why: "it is night there".into() }
 }
 
 fn ask() -> Verdict {
-    Verdict::Ask { why: "nobody knows this number".into() }
+    Verdict::Ask {
+        schedule: sms_mcp::sms::schedule::Schedule::default(),
+        why: "nobody knows this number".into(),
+    }
 }
 
 /// An engine whose policy lets messages leave eight hours after noon.

@@ -12,6 +12,7 @@ use crate::provider::{Form, Provider};
 use crate::sms::destination::Destination;
 use crate::sms::message::Realm;
 use crate::sms::number::Number;
+use crate::sms::purpose::Purpose;
 use crate::sms::sender;
 use crate::sms::untrusted;
 
@@ -82,6 +83,12 @@ impl Carriers {
     /// where the carrier's own is shown.
     pub fn sender<'a>(&'a self, to: &Number, named: Option<&'a str>) -> Option<&'a str> {
         named.or_else(|| self.senders.iter().find(|sender| is_for(&sender.to, to)).map(|sender| &*sender.id))
+    }
+
+    /// What the texts of this sender are for, where the operator says so.
+    pub fn purpose_of(&self, shown: &str) -> Option<Purpose> {
+        let own = self.senders.iter().filter(|sender| sender.id == shown);
+        own.filter_map(|sender| sender.purpose).max()
     }
 
     /// What is to be said of a name that has to be registered in the country of this number, unless the

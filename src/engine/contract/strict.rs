@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::Datum;
 use crate::sms::message::State;
+use crate::sms::purpose::Purpose;
 
 /// A list of objects.
 pub(super) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
@@ -66,6 +67,11 @@ pub(super) fn values<'de, D: Deserializer<'de>>(
 /// A word of an enum.
 pub(super) fn word<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
     T::deserialize(String::deserialize(deserializer)?.into_deserializer())
+}
+
+/// A purpose.
+pub(super) fn purpose<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Purpose>, D::Error> {
+    word(deserializer).map(Some)
 }
 
 /// What a model says for "in whatever state", where its API has it choose a word for each argument.

@@ -9,14 +9,22 @@ use crate::engine::carriers::carrier::Carrier;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Due, Recheck, Record};
 use crate::policy::Ask;
-use crate::sms::facts::Facts;
+use crate::sms::facts::{Facts, Scope};
 use crate::sms::number::Number;
 
 /// How often it is looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// How often while the queue has as many as it is to have.
+const WHILE_FULL: Duration = Duration::from_millis(250);
+
 /// Most messages that one step lets go.
 const AT_ONCE: u32 = 100;
+
+/// The queue of a provider is kept short, so that what waits in it leaves soon: with what the pace lets leave
+/// in two seconds, between these.
+const LEAST_QUEUED: u32 = 100;
+const MOST_QUEUED: u32 = 10_000;
 
 impl Deliver {
     /// Lets go what becomes due at one carrier, until the engine stops.
@@ -26,19 +34,18 @@ impl Deliver {
             if self.stands_still(carrier).await {
                 continue;
             }
-            match self.release_due(carrier).await {
-                Ok(true) => continue,
-                Ok(false) => {}
-                Err(error) => {
-                    tracing::error!(%error, "scheduled messages cannot be read; it will be tried again")
-                }
+            let next = self.release_due(carrier).await.unwrap_or_else(|error| {
+                tracing::error!(%error, "scheduled messages cannot be read; it will be tried again");
+                LOOK_EVERY
+            });
+            if !next.is_zero() {
+                self.life.pause(next).await;
             }
-            self.life.pause(LOOK_EVERY).await;
         }
     }
 
-    /// One step of it. Returns whether there may be more.
-    async fn release_due(&self, carrier: &Carrier) -> Result<bool> {
+    /// One step of it. Returns when the next is to be.
+    async fn release_due(&self, carrier: &Carrier) -> Result<Duration> {
         let due = Due {
             now: self.life.now(),
             limit: AT_ONCE,
@@ -46,20 +53,31 @@ impl Deliver {
             provider: carrier.name().to_owned(),
             realm: carrier.realm(),
             without: self.halting.halts().principals(carrier.name()),
+            day: self.policy.limits(Scope::Day),
+            answers_of: self.policy.quiet().purposes(),
+            most_queued: self
+                .policy
+                .settings()
+                .sends_per_second
+                .saturating_mul(2)
+                .clamp(LEAST_QUEUED, MOST_QUEUED),
         };
         let released = self.ledger.release_due(due, self.recheck()).await?;
         released.queued.iter().chain(&released.ended).for_each(|id| self.signals.changed(id));
         if !released.queued.is_empty() {
             self.signals.wake_queues();
         }
-        let count = released.queued.len() + released.ended.len() + released.later.len();
-        Ok(u32::try_from(count).is_ok_and(|count| count >= AT_ONCE))
+        Ok(match (released.has_more, released.queued.len() + released.ended.len() + released.later.len()) {
+            (false, _) => LOOK_EVERY,
+            (true, 0) => WHILE_FULL,
+            (true, _) => Duration::ZERO,
+        })
     }
 
     /// The policy's word about a message whose time has come. Whether it repeats another one was decided when
     /// it was accepted, and its turn is the queue's.
     fn recheck(&self) -> Recheck {
-        let policy = Arc::clone(&self.policy);
+        let (policy, now_ms) = (Arc::clone(&self.policy), self.life.now().as_millis());
         Arc::new(move |record: &Record, facts: &Facts| {
             let to = Number::parse(&record.to, None)
                 .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
@@ -68,12 +86,11 @@ impl Deliver {
             policy.check_sender(from)?;
             policy.decide(
                 &Ask {
-                    to: &to,
                     from,
                     hold_micros: record.held_micros,
-                    whole: None,
                     allow_duplicate: true,
-                    paced: false,
+                    purpose: record.purpose,
+                    ..Ask::to(&to, now_ms)
                 },
                 facts,
             )

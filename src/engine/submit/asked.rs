@@ -12,6 +12,8 @@ use crate::provider::Form;
 use crate::sms::fold;
 use crate::sms::message::{MessageId, Realm};
 use crate::sms::number::Number;
+use crate::sms::purpose::Purpose;
+use crate::sms::schedule::Schedule;
 
 /// A message of a bulk. See the module's text.
 #[derive(Clone, Debug)]
@@ -30,6 +32,10 @@ pub struct Asked {
     pub provider: Arc<str>,
     /// Whether the sandbox will.
     pub realm: Realm,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// When it is to leave.
+    pub schedule: Schedule,
 }
 
 /// Names that many messages share.
@@ -60,6 +66,8 @@ impl Asked {
             is_assumed: *is_assumed,
             provider: names.of(provider),
             realm: prepared.realm,
+            purpose: prepared.draft.purpose,
+            schedule: prepared.draft.schedule,
         }
     }
 }
@@ -73,6 +81,7 @@ impl Submit {
         place: u32,
         text: &str,
         names: &mut Names,
+        (purpose, schedule): (Purpose, Schedule),
     ) -> Result<Asked> {
         let price = self.price_on(way, &to)?;
         let first = way.hops.first();
@@ -83,6 +92,8 @@ impl Submit {
             is_assumed: price.is_assumed,
             provider: names.of(first.map_or("", |hop| hop.carrier.name())),
             realm: way.realm(),
+            purpose,
+            schedule,
             to,
         })
     }
@@ -102,6 +113,8 @@ impl Submit {
             is_assumed: asked.is_assumed,
             provider: asked.provider.as_ref().to_owned(),
             rated_requests: 0,
+            purpose: asked.purpose,
+            schedule: asked.schedule,
         })
     }
 }

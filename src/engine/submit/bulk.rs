@@ -8,12 +8,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::asked::{Asked, Names};
-use super::key::{accepted, conflict, idempotency, in_doubt, used_before};
+use super::key::{accepted, conflict, idempotency, in_doubt, used_before, waits, would_wait};
 use super::room::Submit;
+use super::when::{Times, Wish};
 use crate::engine::answers::names;
 use crate::engine::arguments::{invalid, no_such};
 use crate::engine::caller::Caller;
-use crate::engine::contract::{BudgetLeft, BulkAnswer, BulkArgs, BulkStatus, OnInvalid, Price};
+use crate::engine::contract::{BudgetLeft, BulkAnswer, BulkArgs, BulkStatus, CancelAnswer, OnInvalid, Price};
 use crate::engine::deliver::Followed;
 use crate::engine::life::crash_point;
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
@@ -196,6 +197,7 @@ impl Submit {
             duplicates: Vec::new(),
         };
         let (mut seen, mut names) = (HashSet::with_capacity(args.recipients.len()), Names::default());
+        let (times, count) = (self.times(args.into())?, args.recipients.len());
         let mut faulty = Vec::new();
         for (index, recipient) in args.recipients.iter().enumerate() {
             let filled = template.fill(&recipient.data, MAX_FILLED).map_err(|error| error.to_string());
@@ -216,7 +218,7 @@ impl Submit {
             let place = u32::try_from(index).unwrap_or(u32::MAX);
             match self.prepare_recipient(
                 (&recipient.to, place),
-                args.from.as_deref(),
+                (args, times, count),
                 &text,
                 (&mut seen, &mut names),
             ) {
@@ -262,7 +264,7 @@ impl Submit {
     fn prepare_recipient(
         &self,
         (to, place): (&str, u32),
-        from: Option<&str>,
+        (args, times, count): (&BulkArgs, Times, usize),
         text: &str,
         (seen, names): (&mut HashSet<String>, &mut Names),
     ) -> Result<Option<Asked>> {
@@ -272,10 +274,12 @@ impl Submit {
             return Ok(None);
         }
         self.check_text(text)?;
-        let from = self.carriers.sender(&to, from);
+        let from = self.carriers.sender(&to, args.from.as_deref());
         let way = self.carriers.way(&to, from, text)?;
         self.carriers.warn_unregistered(&way, &to, from);
-        self.asked(&way, to, place, text, names).map(Some)
+        let purpose = self.purpose(args.into(), &way, from, Some(count))?;
+        let schedule = self.schedule(times, &to)?;
+        self.asked(&way, to, place, text, names, (purpose, schedule)).map(Some)
     }
 
     async fn accept_bulk(self: &Arc<Self>, caller: &Caller, args: Arc<BulkArgs>) -> Result<Accepted> {
@@ -315,7 +319,13 @@ impl Submit {
         crash_point("after-bulk-reserve");
         match reservation {
             Ok(Reservation::Taken { refused: later, doubts, waiting, budgets }) => {
-                let doubts = in_doubt(&doubts);
+                let mut doubts: Vec<String> = in_doubt(&doubts).into_iter().collect();
+                if let Some((_, verdict)) = waiting.first() {
+                    let told = if args.dry_run { would_wait(verdict) } else { waits(verdict) };
+                    let count = waiting.len();
+                    doubts.extend(told.map(|told| format!("Of {count} of them, such as the first: {told}")));
+                    doubts.extend(self.needs_server(caller, realm).await.ok().flatten());
+                }
                 // What waits for its time or for a person is not waited for.
                 let leaving = messages.len() - later.len() - waiting.len();
                 let refused = refused.into_iter().chain(
@@ -345,7 +355,7 @@ impl Submit {
                 Ok(Accepted::Quote(Box::new(quote)))
             }
             Ok(Reservation::Replay(Target::Batch(first))) => {
-                Ok(Accepted::Batch { id: first, replayed: true, doubts: None, done: None })
+                Ok(Accepted::Batch { id: first, replayed: true, doubts: Vec::new(), done: None })
             }
             Ok(Reservation::Replay(Target::Message(_)) | Reservation::Conflict) => Err(conflict()),
             Err(error) => Err(self
@@ -362,16 +372,17 @@ impl Submit {
     ) -> Result<Reservation> {
         let (policy, asked, call) = (Arc::clone(&self.policy), Arc::clone(messages), Arc::clone(args));
         let carriers = Arc::clone(&self.carriers);
+        let now_ms = intent.now.as_millis();
         let whole = Whole::of(messages.iter().map(|message| message.hold_micros));
         let decide = move |index: usize, facts: &crate::sms::facts::Facts| {
-            let Asked { to, hold_micros, .. } = asked.get(index).ok_or_else(missing)?;
+            let Asked { to, hold_micros, purpose, schedule, .. } = asked.get(index).ok_or_else(missing)?;
             let ask = Ask {
-                to,
                 from: carriers.sender(to, call.from.as_deref()),
                 hold_micros: *hold_micros,
                 whole: Some(whole),
-                allow_duplicate: false,
-                paced: false,
+                purpose: *purpose,
+                schedule: *schedule,
+                ..Ask::to(to, now_ms)
             };
             policy.decide(&ask, facts)
         };
@@ -444,6 +455,27 @@ impl Submit {
         Ok(quote)
     }
 
+    /// Takes back what of a message or a bulk of this caller's has not left.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for an id that this principal does not have, [`ErrorKind::InvalidArgument`]
+    /// for a message that has left or ended, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn cancel_any(&self, caller: &Caller, id: &str) -> Result<CancelAnswer> {
+        if id.starts_with(MessageId::PREFIX) {
+            let status = self.take_back(caller, &MessageId::from_text(id)).await?;
+            return Ok(CancelAnswer {
+                id: id.to_owned(),
+                canceled: 1,
+                status: Some(status),
+                warnings: Vec::new(),
+            });
+        }
+        let canceled = self.cancel(caller, &BatchId::from_text(id)).await?;
+        let nothing = "Nothing of it was waiting any more: what has left cannot be taken back.".to_owned();
+        let warnings = if canceled == 0 { vec![nothing] } else { Vec::new() };
+        Ok(CancelAnswer { id: id.to_owned(), canceled, status: None, warnings })
+    }
+
     /// Takes back what is still queued of a bulk, for the operator. Returns how many messages that were.
     ///
     /// # Errors
@@ -458,8 +490,8 @@ impl Submit {
         Ok(count)
     }
 
-    /// Takes back a single message that waits for its time or for a person, for the operator. Returns its
-    /// state then.
+    /// Takes back a message that has not left: it waits for its time, for a person, or in the queue. Returns
+    /// its state then.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] for a message that this principal does not have,
@@ -471,24 +503,16 @@ impl Submit {
         }
         let found =
             self.ledger.message(&caller.principal, id).await?.ok_or_else(|| no_such("id", id.as_str()))?;
-        let next = match &found.batch {
-            Some(batch) => format!(
-                "Nothing was taken back. It is part of {batch}: `sms-mcp cancel {batch}` takes back what of \
-                 it has not left."
-            ),
-            None => format!("Nothing was taken back: `sms-mcp status {id}` shows what became of it."),
-        };
-        Err(Error::new(
-            ErrorKind::InvalidArgument,
-            format!("{id} is {}, and waits for no time and no person", found.state),
-        )
-        .next(next))
+        let message = format!("{id} is {}: it does not wait any more", found.state);
+        Err(Error::new(ErrorKind::InvalidArgument, message)
+            .about_message(id.as_str())
+            .next("Nothing was taken back. get_status shows what became of it."))
     }
 }
 
 enum Accepted {
     Quote(Box<BulkAnswer>),
-    Batch { id: BatchId, replayed: bool, doubts: Option<String>, done: Option<(u32, Followed)> },
+    Batch { id: BatchId, replayed: bool, doubts: Vec<String>, done: Option<(u32, Followed)> },
 }
 
 /// Waits for the next count, and says whether nobody counts any more. Never ends where nobody did.
@@ -519,5 +543,6 @@ fn said(args: &BulkArgs) -> impl Iterator<Item = Cow<'_, str>> {
             .into_iter()
             .chain(data)
     });
-    head.into_iter().chain([format!("{:?}", args.on_invalid).into()]).chain(each)
+    let wish = Wish::from(args).said().map(Cow::Owned);
+    head.into_iter().chain([format!("{:?}", args.on_invalid).into()]).chain(wish).chain(each)
 }

@@ -32,6 +32,7 @@ use crate::sms::facts::Facts;
 use crate::sms::message::BatchId;
 use crate::sms::money::Money;
 use crate::sms::quoted;
+use crate::sms::schedule::Schedule;
 use crate::sms::template::Template;
 use crate::sms::verdict::Verdict;
 
@@ -92,10 +93,11 @@ impl Submit {
         };
         let (policy, members) = (Arc::clone(&self.policy), Arc::clone(&messages));
         let whole = Some(Whole::of(messages.iter().map(|message| message.draft.hold_micros)));
+        let now_ms = intent.now.as_millis();
         let decide = move |index: usize, facts: &Facts| {
             let member =
                 members.get(index).ok_or_else(|| Error::new(ErrorKind::Internal, "a member is missing"))?;
-            leaves_now(&policy, member, whole, facts)
+            leaves_now(&policy, member, (whole, now_ms), facts)
         };
         let reservation = match self.ledger.reserve(intent, Arc::new(decide)).await {
             Ok(reservation) => reservation,
@@ -194,12 +196,10 @@ impl Submit {
             let message = self.number(member).and_then(|to| {
                 self.policy.check_destination(&to)?;
                 let form = carrier.form(&to, None, &args.message)?;
-                self.draft_on(
-                    &Way { hops: vec![Hop { carrier, form }], after_rejected: false },
-                    &to,
-                    None,
-                    args.message.clone(),
-                )
+                let way = Way { hops: vec![Hop { carrier, form }], after_rejected: false };
+                let shown = carrier.shown(None).and_then(|shown| self.carriers.purpose_of(shown));
+                let purpose = self.policy.purpose(shown, Some(members.len()))?;
+                self.draft_on(&way, &to, None, args.message.clone(), (purpose, Schedule::default()))
             });
             match message {
                 // A vendor may hold a number twice; whether it then sends twice, only the bill can tell.
@@ -268,19 +268,23 @@ impl Submit {
 }
 
 /// A list leaves in one request and now: a member who would have to wait keeps all of it.
-fn leaves_now(policy: &Policy, member: &Prepared, whole: Option<Whole>, facts: &Facts) -> Result<Verdict> {
+fn leaves_now(
+    policy: &Policy,
+    member: &Prepared,
+    (whole, now_ms): (Option<Whole>, i64),
+    facts: &Facts,
+) -> Result<Verdict> {
     let Prepared { to, draft, .. } = member;
     let ask = Ask {
-        to,
         from: draft.from.as_deref(),
         hold_micros: draft.hold_micros,
         whole,
-        allow_duplicate: false,
-        paced: false,
+        purpose: draft.purpose,
+        ..Ask::to(to, now_ms)
     };
     match policy.decide(&ask, facts)? {
-        Verdict::Now => Ok(Verdict::Now),
-        Verdict::At { why, .. } | Verdict::Ask { why } => {
+        verdict @ (Verdict::Now | Verdict::Until { .. }) => Ok(verdict),
+        Verdict::At { why, .. } | Verdict::Ask { why, .. } => {
             let refused = format!(
                 "a campaign is one request that leaves now, and the message to {to} would have to wait: {why}"
             );

@@ -12,6 +12,8 @@ use crate::policy::Priced;
 use crate::provider::Form;
 use crate::sms::message::MessageId;
 use crate::sms::number::Number;
+use crate::sms::purpose::Purpose;
+use crate::sms::schedule::Schedule;
 use crate::sms::{fold, unfinished};
 
 /// Longest message that is looked at, in characters; the guard's `max_segments` is far below.
@@ -72,6 +74,7 @@ impl Submit {
         to: &Number,
         from: Option<&str>,
         message: String,
+        (purpose, schedule): (Purpose, Schedule),
     ) -> Result<Prepared> {
         let price = self.price_on(way, to)?;
         let first = way.hops.first().map(|hop| hop.carrier);
@@ -89,6 +92,8 @@ impl Submit {
             is_assumed: price.is_assumed,
             provider: first.map_or_else(String::new, |carrier| carrier.name().to_owned()),
             rated_requests: first.map_or(0, |carrier| carrier.rated_requests(form.segments)),
+            purpose,
+            schedule,
         };
         Ok(Prepared { to: to.clone(), draft, price: price.money, realm: way.realm() })
     }
@@ -126,7 +131,9 @@ impl Submit {
         let from = self.carriers.sender(&to, args.from.as_deref());
         let way = self.carriers.way(&to, from, &args.message)?;
         self.carriers.warn_unregistered(&way, &to, from);
-        let prepared = self.draft_on(&way, &to, from, args.message.clone())?;
+        let schedule = self.schedule(self.times(args.into())?, &to)?;
+        let purpose = self.purpose(args.into(), &way, from, None)?;
+        let prepared = self.draft_on(&way, &to, from, args.message.clone(), (purpose, schedule))?;
         Ok((prepared, way))
     }
 }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use super::asked::Asked;
 use super::key::accepted;
 use super::room::Submit;
+use crate::clock::Timestamp;
 use crate::engine::caller::Caller;
 use crate::engine::carriers::route::Way;
 use crate::engine::prepared::Prepared;
 use crate::error::{Error, Result};
 use crate::halt::Halt;
-use crate::ledger::{Decide, Intent, Payer};
+use crate::ledger::{Decide, Draft, Intent, Payer};
 use crate::policy::Ask;
 use crate::sms::message::Realm;
 
@@ -57,26 +58,29 @@ impl Submit {
             duplicate_window_ms: settings.duplicate_window.as_millis(),
             per_second: settings.sends_per_second,
             keep_texts: self.keep_texts,
+            answers_of: self.policy.quiet().purposes(),
             preview: false,
         }
     }
 
     /// The guard's decision over one message, as the ledger will ask for it.
-    pub fn decide_one(&self, prepared: &Prepared, allow_duplicate: bool) -> Decide {
+    pub fn decide_one(&self, prepared: &Prepared, allow_duplicate: bool, now: Timestamp) -> Decide {
         let (policy, to, from, hold_micros) = (
             Arc::clone(&self.policy),
             prepared.to.clone(),
             prepared.draft.from.clone(),
             prepared.draft.hold_micros,
         );
+        let &Draft { purpose, schedule, .. } = &prepared.draft;
         Arc::new(move |_, facts| {
             let ask = Ask {
-                to: &to,
                 from: from.as_deref(),
                 hold_micros,
-                whole: None,
                 allow_duplicate,
                 paced: true,
+                purpose,
+                schedule,
+                ..Ask::to(&to, now.as_millis())
             };
             policy.decide(&ask, facts)
         })

@@ -1,7 +1,10 @@
 //! Keys of intents, and what is said of a call whose key is known or that goes on.
 
+use std::borrow::Cow;
+
 use sha2::{Digest as _, Sha256};
 
+use super::when::Wish;
 use crate::clock::Timestamp;
 use crate::engine::arguments::invalid;
 use crate::engine::contract::SendArgs;
@@ -50,10 +53,9 @@ pub fn idempotency<T: AsRef<str>>(
 
 /// The key of a single send, with the digest of all that it says.
 pub fn key_of(args: &SendArgs, to: &Number) -> Result<Option<Idempotency>> {
-    idempotency(
-        args.idempotency_key.as_deref(),
-        ["send", to.e164(), args.from.as_deref().unwrap_or(""), &args.message],
-    )
+    let message = ["send", to.e164(), args.from.as_deref().unwrap_or(""), &args.message];
+    let said = message.into_iter().map(Cow::Borrowed).chain(Wish::from(args).said().map(Cow::Owned));
+    idempotency(args.idempotency_key.as_deref(), said)
 }
 
 /// What a dry run says of a key that was used before for the very same call.
@@ -76,7 +78,7 @@ pub fn first_refusal(refused: Vec<(usize, Error)>) -> Error {
 pub fn conflict() -> Error {
     Error::new(
         ErrorKind::IdempotencyConflict,
-        "this idempotency_key was used before for a different call (other recipient, text or sender)",
+        "this idempotency_key was used before for a different call (other recipient, text, sender, purpose or time)",
     )
 }
 
@@ -90,9 +92,9 @@ pub fn accepted(error: Error, id: &str) -> Error {
 /// Until when a message waits for its time or for a person, and why.
 fn until(verdict: &Verdict) -> Option<String> {
     match verdict {
-        Verdict::Now => None,
-        Verdict::At { at_ms, why } => Some(format!("until {}: {why}", Timestamp(*at_ms).rfc3339())),
-        Verdict::Ask { why } => Some(format!("until a person has said yes: {why}")),
+        Verdict::Now | Verdict::Until { .. } => None,
+        Verdict::At { at_ms, why, .. } => Some(format!("until {}: {why}", Timestamp(*at_ms).rfc3339())),
+        Verdict::Ask { why, .. } => Some(format!("until a person has said yes: {why}")),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::draft::form_at;
 use super::key::{conflict, first_refusal, in_doubt, key_of, used_before, would_wait};
 use super::room::Submit;
+use crate::clock::Timestamp;
 use crate::engine::caller::Caller;
 use crate::engine::carriers::carrier::Carrier;
 use crate::engine::carriers::route::Hop;
@@ -18,10 +19,23 @@ use crate::sms::facts::Budget;
 use crate::sms::message::MessageId;
 use crate::sms::money::{Amount, Money};
 use crate::sms::number::Number;
+use crate::sms::verdict::Verdict;
 use crate::sms::{cheaper, untrusted};
 
 /// Most distinct characters that a quote lists.
 const MAX_LISTED: usize = 20;
+
+/// What would become of a message that nothing refuses.
+struct Would {
+    verdict: Verdict,
+    told: Vec<String>,
+}
+
+impl Default for Would {
+    fn default() -> Self {
+        Self { verdict: Verdict::Now, told: Vec::new() }
+    }
+}
 
 impl Submit {
     /// What sending would do, without doing it.
@@ -56,7 +70,9 @@ impl Submit {
         let mut warnings = self.answers.warnings([realm]);
         warnings.extend(way.as_ref().ok().and_then(|way| self.carriers.unregistered(way, &to, from)));
         let drafted = allowed.and(way).and_then(|way| {
-            let prepared = self.draft_on(&way, &to, from, args.message.clone())?;
+            let schedule = self.schedule(self.times(args.into())?, &to)?;
+            let purpose = self.purpose(args.into(), &way, from, None)?;
+            let prepared = self.draft_on(&way, &to, from, args.message.clone(), (purpose, schedule))?;
             Ok((prepared, way))
         });
         let allowed = match drafted {
@@ -68,8 +84,12 @@ impl Submit {
         };
         let (earlier, verdict, budgets) = self.preview(caller, args, payer, key, allowed).await?;
         warnings.extend(earlier.as_ref().map(|id| used_before(id.as_str())));
-        warnings.extend(verdict.as_ref().ok().cloned().flatten());
-        let refusal = verdict.err().map(|error| Refusal {
+        let (would, refused) = match verdict {
+            Ok(would) => (would, None),
+            Err(refused) => (Would::default(), Some(refused)),
+        };
+        warnings.extend(would.told);
+        let refusal = refused.map(|error| Refusal {
             code: error.kind().to_string(),
             message: error.message().to_owned(),
             next: error.next_step().to_owned(),
@@ -85,6 +105,8 @@ impl Submit {
             provider: provider.to_owned(),
             provider_message_id: None,
             created_at: now.rfc3339(),
+            scheduled_for: would.verdict.planned_ms().map(|at_ms| Timestamp(at_ms).rfc3339()),
+            deliver_by: would.verdict.by_ms().map(|by_ms| Timestamp(by_ms).rfc3339()),
             replayed: earlier.is_some(),
             budget: BudgetLeft::of(&budgets, self.policy.settings().currency),
             warnings,
@@ -106,7 +128,7 @@ impl Submit {
         payer: Payer,
         key: Option<Idempotency>,
         allowed: Result<Prepared>,
-    ) -> Result<(Option<MessageId>, Result<Option<String>>, Vec<Budget>)> {
+    ) -> Result<(Option<MessageId>, Result<Would>, Vec<Budget>)> {
         let now = self.life.now();
         let prepared = match allowed {
             Ok(prepared) => prepared,
@@ -122,19 +144,18 @@ impl Submit {
             ..self.intent(payer.clone())
         };
         let (earlier, verdict) =
-            match self.ledger.reserve(intent, self.decide_one(&prepared, args.allow_duplicate)).await {
+            match self.ledger.reserve(intent, self.decide_one(&prepared, args.allow_duplicate, now)).await {
                 Ok(Reservation::Taken { doubts, waiting, budgets, .. }) => {
-                    let told = waiting
-                        .first()
-                        .and_then(|(_, verdict)| would_wait(verdict))
-                        .into_iter()
-                        .chain(in_doubt(&doubts));
-                    return Ok((None, Ok(told.reduce(|first, second| format!("{first} {second}"))), budgets));
+                    let verdict = waiting.into_iter().next().map_or(Verdict::Now, |(_, verdict)| verdict);
+                    let hours = self.policy.quiet().said(&prepared.to, prepared.draft.purpose);
+                    let told =
+                        would_wait(&verdict).into_iter().chain(hours).chain(in_doubt(&doubts)).collect();
+                    return Ok((None, Ok(Would { verdict, told }), budgets));
                 }
                 Ok(Reservation::Refused { refused, budgets }) => {
                     return Ok((None, Err(first_refusal(refused)), budgets));
                 }
-                Ok(Reservation::Replay(Target::Message(first))) => (Some(first), Ok(None)),
+                Ok(Reservation::Replay(Target::Message(first))) => (Some(first), Ok(Would::default())),
                 Ok(Reservation::Replay(Target::Batch(_)) | Reservation::Conflict) => (None, Err(conflict())),
                 Err(error) if error.kind().is_of_ledger() => return Err(error),
                 Err(error) => (None, Err(error)),

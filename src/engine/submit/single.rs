@@ -23,6 +23,7 @@ use crate::sms::cheaper;
 use crate::sms::facts::Budget;
 use crate::sms::message::{MessageId, State};
 use crate::sms::money::Money;
+use crate::sms::schedule::Schedule;
 use crate::sms::text::Encoding;
 use crate::sms::untrusted;
 use crate::sms::verdict::Verdict;
@@ -67,7 +68,7 @@ impl Submit {
             all_or_none: true,
             ..self.intent(payer)
         };
-        let (created, decide) = (intent.now, self.decide_one(&prepared, args.allow_duplicate));
+        let (created, decide) = (intent.now, self.decide_one(&prepared, args.allow_duplicate, intent.now));
         // Registered before the reservation, so that whoever finds the message finds something to wait for.
         let (outcome, _) = watch::channel(());
         locked(&self.waiting).insert(id.clone(), outcome);
@@ -76,7 +77,13 @@ impl Submit {
         let answer = match reservation {
             Ok(Reservation::Taken { doubts, waiting, budgets, .. }) => {
                 let answer = match waiting.first() {
-                    Some((_, verdict)) => Ok(self.waits(&prepared, verdict, created, &budgets)),
+                    Some((_, verdict)) => {
+                        let mut answer = self.waits(&prepared, verdict, created, &budgets);
+                        // It is accepted, whatever can be said of it.
+                        let told = self.needs_server(caller, prepared.realm).await;
+                        answer.warnings.extend(told.ok().flatten());
+                        Ok(answer)
+                    }
                     None => self.attempt_one(caller, &prepared, way, created).await,
                 };
                 answer.map(|mut answer| {
@@ -122,6 +129,8 @@ impl Submit {
             provider: draft.provider.clone(),
             provider_message_id: None,
             created_at: created.rfc3339(),
+            scheduled_for: verdict.planned_ms().map(|at_ms| Timestamp(at_ms).rfc3339()),
+            deliver_by: verdict.by_ms().map(|by_ms| Timestamp(by_ms).rfc3339()),
             replayed: false,
             budget: BudgetLeft::of(budgets, self.policy.settings().currency),
             warnings,
@@ -204,6 +213,8 @@ impl Submit {
             provider,
             provider_message_id: settlement.vendor_id,
             created_at: created.rfc3339(),
+            scheduled_for: None,
+            deliver_by: None,
             replayed: false,
             budget: BudgetLeft::of(&budgets, self.policy.settings().currency),
             warnings,
@@ -228,7 +239,11 @@ impl Submit {
                 .push("The first call is still waiting for the provider; look with get_status.".to_owned());
         }
         let price = Price::of_record(&record);
+        let Schedule { at_ms, by_ms } =
+            if record.state.is_planned() { record.schedule } else { Schedule::default() };
         Ok(SendAnswer {
+            scheduled_for: at_ms.map(|at_ms| Timestamp(at_ms).rfc3339()),
+            deliver_by: by_ms.map(|by_ms| Timestamp(by_ms).rfc3339()),
             id: Some(record.id),
             status: Status::State(record.state),
             to: record.to,

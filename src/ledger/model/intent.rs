@@ -7,6 +7,8 @@ use crate::clock::Timestamp;
 use crate::error::{Error, RefusedRecipient, Result};
 use crate::sms::facts::{Budget, Earlier, Facts, Limits};
 use crate::sms::message::{BatchId, MessageId, Realm, SessionId};
+use crate::sms::purpose::Purpose;
+use crate::sms::schedule::Schedule;
 use crate::sms::verdict::Verdict;
 
 /// The caller's base session, before any handle.
@@ -73,6 +75,10 @@ pub struct Draft {
     /// The requests that count against that provider's rate where the message leaves at once; 0 where it has
     /// none.
     pub rated_requests: u32,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// When it is to leave, as who asks for it wishes.
+    pub schedule: Schedule,
 }
 
 impl std::fmt::Debug for Draft {
@@ -130,6 +136,8 @@ pub struct Intent {
     pub per_second: u32,
     /// Whether texts stay once they left; else each is erased as soon as it cannot be sent any more.
     pub keep_texts: bool,
+    /// For texts of these purposes it is looked up whether their recipient wrote lately.
+    pub answers_of: Vec<Purpose>,
     /// Only decide; write nothing.
     pub preview: bool,
 }

@@ -6,8 +6,9 @@ use super::pacing::Pacing;
 use super::record::Record;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::sms::facts::Facts;
+use crate::sms::facts::{Facts, Limits};
 use crate::sms::message::{MessageId, Realm};
+use crate::sms::purpose::Purpose;
 use crate::sms::verdict::Verdict;
 
 /// Messages that a worker took from the queue; they are `attempting` now.
@@ -77,6 +78,13 @@ pub struct Due {
     pub realm: Realm,
     /// Nothing of these principals.
     pub without: Vec<String>,
+    /// The limits of a principal's day: what leaves on another day than it was planned for is held in that
+    /// one's budget.
+    pub day: Limits,
+    /// For texts of these purposes it is looked up whether their recipient wrote lately.
+    pub answers_of: Vec<Purpose>,
+    /// No more is let go while so many are queued for this provider.
+    pub most_queued: u32,
 }
 
 /// The policy's word about a message whose time has come, by the facts of this moment, as if it was not there
@@ -92,6 +100,8 @@ pub struct Released {
     pub ended: Vec<MessageId>,
     /// They have a later time.
     pub later: Vec<MessageId>,
+    /// Whether there may be more that are due.
+    pub has_more: bool,
 }
 
 /// What recovery found.

@@ -5,6 +5,8 @@ use super::settlement::Segment;
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, RefusedRecipient};
 use crate::sms::message::{BatchId, MessageId, Realm, State};
+use crate::sms::purpose::Purpose;
+use crate::sms::schedule::Schedule;
 
 /// A message in the ledger.
 #[derive(Clone)]
@@ -57,6 +59,10 @@ pub struct Record {
     pub replies: u32,
     /// Whether its segments went out as requests of their own ([`Segment`]).
     pub is_parted: bool,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// When it is or was to leave, and by when it expires; of what was to leave at once it has neither.
+    pub schedule: Schedule,
 }
 
 impl std::fmt::Debug for Record {

@@ -1,10 +1,13 @@
 //! Which messages of an intent are taken: each is decided on by the facts of its recipient and by what those
 //! before it would hold.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ledger::model::{Decide, Draft};
-use crate::sms::facts::{Earlier, Facts};
+use crate::sms::facts::{Budget, Earlier, Facts};
 use crate::sms::message::State;
 use crate::sms::verdict::Verdict;
 
@@ -15,20 +18,80 @@ pub struct Taken<'a> {
     pub draft: &'a Draft,
     /// When it may leave.
     pub verdict: Verdict,
+    /// The UTC day on which it is planned to leave, where that is not today: its budget holds the money.
+    pub day: Option<String>,
+}
+
+/// What messages hold together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// In micros.
+    pub micros: i64,
+    /// How many they are.
+    pub messages: i64,
+}
+
+impl Sum {
+    /// One more.
+    pub fn add(&mut self, hold_micros: i64) {
+        *self = self.and(Self { micros: hold_micros, messages: 1 });
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn and(self, more: Self) -> Self {
+        let micros = self.micros.saturating_add(more.micros);
+        Self { micros, messages: self.messages.saturating_add(more.messages) }
+    }
+}
+
+/// What messages hold together, and what of it in which day's budget.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// All of them.
+    pub all: Sum,
+    /// By the UTC day on which they are planned to leave.
+    pub days: BTreeMap<String, Sum>,
+}
+
+impl Held {
+    /// Of this day.
+    pub fn on(&self, day: &str) -> Sum {
+        self.days.get(day).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, day: &str, hold_micros: i64) {
+        self.all.add(hold_micros);
+        match self.days.get_mut(day) {
+            Some(sum) => sum.add(hold_micros),
+            None => {
+                self.days.insert(day.to_owned(), Sum { micros: hold_micros, messages: 1 });
+            }
+        }
+    }
+
+    /// Adds what others hold.
+    pub fn and(&mut self, more: &Self) {
+        self.all = self.all.and(more.all);
+        for (day, sum) in &more.days {
+            let own = self.days.entry(day.clone()).or_default();
+            *own = own.and(*sum);
+        }
+    }
 }
 
 impl Taken<'_> {
     /// Whether it may leave now.
     pub fn is_now(&self) -> bool {
-        self.verdict == Verdict::Now
+        self.verdict.is_now()
     }
 
     /// The state that it enters, where what may leave now enters `now`; its time, and why it has one.
     pub fn enters(&self, now: State) -> (State, Option<Timestamp>, Option<&str>) {
         match &self.verdict {
-            Verdict::Now => (now, None, None),
-            Verdict::At { at_ms, why } => (State::Scheduled, Some(Timestamp(*at_ms)), Some(why)),
-            Verdict::Ask { why } => (State::Proposed, None, Some(why)),
+            Verdict::Now | Verdict::Until { .. } => (now, None, None),
+            Verdict::At { at_ms, why, .. } => (State::Scheduled, Some(Timestamp(*at_ms)), Some(why)),
+            Verdict::Ask { schedule, why } => (State::Proposed, schedule.at_ms.map(Timestamp), Some(why)),
         }
     }
 }
@@ -44,6 +107,8 @@ pub struct Chosen<'a> {
     pub doubts: Vec<(usize, Earlier)>,
     /// Which of those taken do not leave now.
     pub waiting: Vec<(usize, Verdict)>,
+    /// What those taken hold.
+    pub held: Held,
 }
 
 impl Chosen<'_> {
@@ -53,30 +118,108 @@ impl Chosen<'_> {
     }
 }
 
-/// Decides on each draft; `look_up` puts what is known about its recipient among the facts. The inner error
-/// is the refusal of all: a budget that is spent is spent for all that follow too.
+/// The day of a decision: today, and what stands before what is decided on.
+#[derive(Clone, Debug)]
+pub struct Today<'a> {
+    /// This UTC day.
+    pub day: &'a str,
+    /// What the messages before these of the same intent would hold.
+    pub before: Held,
+}
+
+/// The facts of one draft after the other: with the budgets of the day on which it is planned to leave.
+struct Deciding<'a, OnDay> {
+    facts: Facts,
+    /// Whose budget of the day is among the facts.
+    day: String,
+    before: Held,
+    decide: &'a Decide,
+    on_day: OnDay,
+}
+
+impl<OnDay> Deciding<'_, OnDay> {
+    /// Puts the budgets of this day among the facts.
+    fn turn_to<Trouble>(&mut self, day: &str) -> Result<(), Trouble>
+    where
+        OnDay: FnMut(&str) -> Result<Vec<Budget>, Trouble>,
+    {
+        if self.day != day {
+            self.facts.budgets = (self.on_day)(day)?;
+            day.clone_into(&mut self.day);
+            self.count_before();
+        }
+        Ok(())
+    }
+
+    fn count_before(&mut self) {
+        let (all, on_day) = (self.before.all, self.before.on(&self.day));
+        (self.facts.before_micros, self.facts.before_messages) = (all.micros, all.messages);
+        (self.facts.before_on_day_micros, self.facts.before_on_day_messages) =
+            (on_day.micros, on_day.messages);
+    }
+
+    /// Decides by the budgets of the day that the decision itself plans it for.
+    fn decide<Trouble>(&mut self, index: usize, today: &str) -> Result<Result<Verdict, Error>, Trouble>
+    where
+        OnDay: FnMut(&str) -> Result<Vec<Budget>, Trouble>,
+    {
+        let planned = |verdict: &Verdict| {
+            let on = |at_ms| Cow::Owned(Timestamp(at_ms).utc_day());
+            verdict.planned_ms().map_or(Cow::Borrowed(today), on)
+        };
+        let first = (self.decide)(index, &self.facts);
+        let day = match &first {
+            Ok(verdict) => planned(verdict),
+            // By the budget of another day it may fit; when it would leave is told without any.
+            Err(error) if is_spent(error) => {
+                let without = Facts { budgets: Vec::new(), ..self.facts.clone() };
+                (self.decide)(index, &without).as_ref().map_or_else(|_| Cow::Owned(self.day.clone()), planned)
+            }
+            Err(_) => return Ok(first),
+        };
+        if day == self.day {
+            return Ok(first);
+        }
+        self.turn_to(&day)?;
+        Ok((self.decide)(index, &self.facts))
+    }
+}
+
+/// Whether a budget has no room.
+fn is_spent(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::BudgetExceeded | ErrorKind::BudgetFrozen)
+}
+
+/// Decides on each draft; `look_up` puts what is known about its recipient among the facts, which begin with
+/// today's budgets, and `on_day` tells those of another day. The inner error is the refusal of all: a budget
+/// that is spent is spent for all that follow too.
 pub fn choose<'a, Trouble>(
     drafts: &'a [Draft],
-    mut facts: Facts,
+    Today { day: today, before }: Today<'_>,
+    facts: Facts,
     decide: &Decide,
     mut look_up: impl FnMut(&Draft, &mut Facts) -> Result<(), Trouble>,
+    on_day: impl FnMut(&str) -> Result<Vec<Budget>, Trouble>,
 ) -> Result<Result<Chosen<'a>, Error>, Trouble> {
     let mut chosen = Chosen::default();
+    let mut deciding = Deciding { facts, day: today.to_owned(), before, decide, on_day };
     for (index, draft) in drafts.iter().enumerate() {
-        look_up(draft, &mut facts)?;
-        match decide(index, &facts) {
+        deciding.count_before();
+        look_up(draft, &mut deciding.facts)?;
+        match deciding.decide(index, today)? {
             Ok(verdict) => {
-                facts.before_micros = facts.before_micros.saturating_add(draft.hold_micros);
-                facts.before_messages += 1;
-                chosen.doubts.extend(facts.other_in_doubt.take().map(|earlier| (index, earlier)));
-                if verdict != Verdict::Now {
+                let doubt = deciding.facts.other_in_doubt.take();
+                chosen.doubts.extend(doubt.map(|earlier| (index, earlier)));
+                if !verdict.is_now() {
                     chosen.waiting.push((index, verdict.clone()));
                 }
-                chosen.taken.push(Taken { draft, verdict });
+                let day = deciding.day.as_str();
+                deciding.before.add(day, draft.hold_micros);
+                chosen.held.add(day, draft.hold_micros);
+                let day = (day != today).then(|| day.to_owned());
+                chosen.taken.push(Taken { draft, verdict, day });
             }
-            Err(error) if matches!(error.kind(), ErrorKind::BudgetExceeded | ErrorKind::BudgetFrozen) => {
-                return Ok(Err(error));
-            }
+            Err(error) if is_spent(&error) => return Ok(Err(error)),
             Err(error) => chosen.refused.push((index, error)),
         }
     }
@@ -89,6 +232,8 @@ mod tests {
 
     use super::*;
     use crate::sms::message::MessageId;
+    use crate::sms::purpose::Purpose;
+    use crate::sms::schedule::Schedule;
 
     fn drafts(holds: &[i64]) -> Vec<Draft> {
         let draft = |(n, hold_micros): (u128, i64)| Draft {
@@ -104,6 +249,8 @@ mod tests {
             is_assumed: false,
             provider: "sandbox".into(),
             rated_requests: 0,
+            purpose: Purpose::Transactional,
+            schedule: Schedule::default(),
         };
         (0..).zip(holds.iter().copied()).map(draft).collect()
     }
@@ -113,8 +260,10 @@ mod tests {
         decide: impl Fn(usize, &Facts) -> crate::error::Result<Verdict> + Send + Sync + 'static,
     ) -> Result<(usize, Vec<usize>), ErrorKind> {
         let (drafts, decide): (_, Decide) = (drafts(holds), Arc::new(decide));
-        let chosen = choose(&drafts, Facts::default(), &decide, |_, _| Ok::<(), ()>(()))
-            .unwrap_or_else(|()| unreachable!());
+        let today = Today { day: "1970-01-01", before: Held::default() };
+        let chosen =
+            choose(&drafts, today, Facts::default(), &decide, |_, _| Ok::<(), ()>(()), |_| Ok(Vec::new()))
+                .unwrap_or_else(|()| unreachable!());
         chosen
             .map(|chosen| (chosen.taken.len(), chosen.refused.into_iter().map(|(index, _)| index).collect()))
             .map_err(|error| error.kind())
@@ -148,7 +297,7 @@ mod tests {
         let error = || Error::new(ErrorKind::OptedOut, "no");
         let drafts = drafts(&[1]);
         let some = Chosen {
-            taken: drafts.iter().map(|draft| Taken { draft, verdict: Verdict::Now }).collect(),
+            taken: drafts.iter().map(|draft| Taken { draft, verdict: Verdict::Now, day: None }).collect(),
             refused: vec![(1, error())],
             ..Chosen::default()
         };

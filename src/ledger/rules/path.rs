@@ -129,13 +129,20 @@ pub fn path(payer: &Payer, day: &str, sessions: Vec<Part>, peers: &[Peer]) -> Ve
         scope: Scope::Total,
         limits: payer.total,
     };
-    let day = Part {
-        key: BudgetKey::day(&payer.currency, &payer.principal, day, payer.realm),
-        scope: Scope::Day,
-        limits: payer.day,
-    };
     let strictest = |part: Part| Part { limits: peer::limits(part.limits, part.scope, peers), ..part };
-    [total, day].into_iter().chain(sessions).map(strictest).collect()
+    let [total, day] = [strictest(total), day_part(payer, day, peers)];
+    [total, day].into_iter().chain(sessions.into_iter().map(strictest)).collect()
+}
+
+/// The part of a UTC day, with the strictest limits of all who live.
+pub fn day_part(payer: &Payer, day: &str, peers: &[Peer]) -> Part {
+    let key = BudgetKey::day(&payer.currency, &payer.principal, day, payer.realm);
+    part_of_day(key, payer.day, peers)
+}
+
+/// The part of a UTC day that is called so and has these limits, with the strictest of all who live.
+pub fn part_of_day(key: BudgetKey, limits: Limits, peers: &[Peer]) -> Part {
+    Part { key, scope: Scope::Day, limits: peer::limits(limits, Scope::Day, peers) }
 }
 
 #[cfg(test)]

@@ -5,24 +5,27 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::budget::{BUDGET_COLUMNS, budget_from};
-use super::facts::counted;
+use super::budget::{BUDGET_COLUMNS, Row, budget_from, look};
+use super::facts::{counted, wrote_ago};
 use super::group::Group;
 use super::job::JobResult;
+use super::mark::Mark;
 use super::opt_out::is_out;
 use super::parts::IS_ACCEPTED;
 use super::pending::is_pending;
 use super::queue::is_kept;
 use super::row::{COLUMNS, record_from};
 use super::settle::CANCELED;
-use super::states::{IS_PLANNED, IS_QUEUED, IS_SCHEDULED, sql};
+use super::states::{IS_QUEUED, IS_SCHEDULED, WAITS, sql};
 use super::transition::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ledger::rules::history::step;
+use crate::ledger::rules::path::part_of_day;
+use crate::ledger::rules::posting::Moves;
 use crate::ledger::{Due, Recheck, Record, Released};
-use crate::sms::facts::{Budget, Facts};
-use crate::sms::message::{MessageId, State};
+use crate::sms::facts::{Budget, BudgetKey, Facts, Scope};
+use crate::sms::message::{MessageId, Realm, State};
 use crate::sms::peer::Peer;
 use crate::sms::verdict::Verdict;
 
@@ -55,115 +58,257 @@ pub(super) fn has_due(db: &Connection, due: &Due) -> rusqlite::Result<bool> {
         })
 }
 
+/// How many are queued for a provider, as far as that is asked.
+fn queued(db: &Connection, provider: &str, most: u32) -> rusqlite::Result<u32> {
+    db.prepare_cached(sql!(
+        "SELECT count(*) FROM (SELECT 1 FROM message INDEXED BY message_queued WHERE {IS_QUEUED} AND provider \
+         = ?1 LIMIT ?2)"
+    ))?
+    .query_row(params![provider, most], |row| row.get(0))
+}
+
 /// See [`crate::ledger::facets::Queue::release_due`].
 pub(super) fn release(
     db: &Connection,
     owner: i64,
     due: &Due,
-    peers: &Arc<[Peer]>,
+    (peers, mark): (&Arc<[Peer]>, &Mark),
     recheck: &Recheck,
 ) -> JobResult<Released> {
+    let room = due.most_queued.saturating_sub(queued(db, &due.provider, due.most_queued)?);
+    let limit = due.limit.min(room);
+    if limit == 0 {
+        return Ok(Released { has_more: true, ..Released::default() });
+    }
     let has_lists = peers.iter().any(|peer| peer.rules.has_lists());
-    let look_through = if has_lists { LOOK_THROUGH_LISTS } else { due.limit };
+    let look_through = if has_lists { LOOK_THROUGH_LISTS } else { limit };
     let mut statement = db.prepare_cached(sql!(
-        "SELECT {COLUMNS}, due_ms FROM message WHERE {} ORDER BY due_ms, seq LIMIT ?5",
+        "SELECT {COLUMNS} FROM message WHERE {} ORDER BY due_ms, seq LIMIT ?5",
         is_due()
     ))?;
-    let found: Vec<(Record, i64)> = statement
+    let found: Vec<Record> = statement
         .query_map(
             params![due.provider, due.now.as_millis(), due.realm.is_sandbox(), without(due), look_through],
-            |row| Ok((record_from(row)?, row.get("due_ms")?)),
+            record_from,
         )?
         .collect::<rusqlite::Result<_>>()?;
     let mut released = Released::default();
-    let free = found.into_iter().filter(|(record, _)| !(has_lists && is_kept(record, peers)));
-    for (record, due_ms) in free.take(usize::try_from(due.limit).unwrap_or(usize::MAX)) {
-        let is_too_late = due_ms < due.now.plus_ms(-due.max_age_ms).as_millis();
-        if is_too_late {
-            end(db, &record, &Step::new(State::Expired, due.now, Some("it waited too long to be sent")))?;
-            released.ended.push(record.id);
-            continue;
-        }
-        let facts = facts_of(db, due, &record, peers)?;
-        match recheck(&record, &facts) {
-            Ok(Verdict::Now) => {
-                let queued = step(State::Queued, due.now, None);
-                db.prepare_cached(sql!(
-                    "UPDATE message SET {IS_QUEUED}, owner = ?2, changed_ms = ?3, due_ms = ?3, history = \
-                     history || ',' || ?4 WHERE seq = ?1"
-                ))?
-                .execute(params![record.sequence, owner, due.now.as_millis(), queued])?;
-                released.queued.push(record.id);
-            }
-            Ok(Verdict::At { at_ms, .. }) => {
-                let next_ms = at_ms.max(due.now.plus_ms(SOONEST_MS).as_millis());
-                db.prepare_cached("UPDATE message SET due_ms = ?2 WHERE seq = ?1")?
-                    .execute([record.sequence, next_ms])?;
-                released.later.push(record.id);
-            }
-            // States only move forward: whoever is to be asked is asked before anything has a time.
-            Ok(Verdict::Ask { why }) => {
-                let refused =
-                    Error::new(ErrorKind::NotSupported, format!("a person would have to say yes now: {why}"));
-                refuse(db, &record, &refused, due.now)?;
-                released.ended.push(record.id);
-            }
-            Err(refused) => {
-                refuse(db, &record, &refused, due.now)?;
-                released.ended.push(record.id);
-            }
+    let free = found.into_iter().filter(|record| !(has_lists && is_kept(record, peers)));
+    let mut looked = 0;
+    for record in free.take(usize::try_from(limit).unwrap_or(usize::MAX)) {
+        looked += 1;
+        let id = record.id.clone();
+        match (Leaving { db, owner, due, peers, mark, record: &record }).decide(recheck)? {
+            Became::Queued => released.queued.push(id),
+            Became::Ended => released.ended.push(id),
+            Became::Later => released.later.push(id),
         }
     }
+    released.has_more = looked >= limit;
     Ok(released)
 }
 
-fn refuse(db: &Connection, record: &Record, refused: &Error, now: Timestamp) -> JobResult<()> {
-    end(
-        db,
-        record,
-        &Step { code: Some(refused.kind()), ..Step::new(State::Rejected, now, Some(refused.message())) },
-    )
+/// What became of a message whose time had come.
+enum Became {
+    Queued,
+    Ended,
+    Later,
 }
 
-fn end(db: &Connection, record: &Record, asked: &Step<'_>) -> JobResult<()> {
+/// A message whose time has come.
+struct Leaving<'a> {
+    db: &'a Connection,
+    owner: i64,
+    due: &'a Due,
+    peers: &'a Arc<[Peer]>,
+    mark: &'a Mark,
+    record: &'a Record,
+}
+
+impl Leaving<'_> {
+    fn decide(&self, recheck: &Recheck) -> JobResult<Became> {
+        let Self { due, record, .. } = *self;
+        let now = due.now;
+        let due_ms = record.schedule.at_ms.unwrap_or_else(|| now.as_millis());
+        let by_ms = record.schedule.by_ms;
+        if by_ms.unwrap_or_else(|| due_ms.saturating_add(due.max_age_ms)) < now.as_millis() {
+            return self.expire(now);
+        }
+        let held = self.held()?;
+        let today = now.utc_day();
+        let day = self.look(&held, &today)?;
+        match recheck(record, &self.facts(&held, &day)?) {
+            Ok(Verdict::Now) => self.queue(&held, day, None),
+            Ok(Verdict::Until { by_ms }) => self.queue(&held, day, Some(by_ms)),
+            Ok(Verdict::At { at_ms, .. }) if by_ms.is_some_and(|by| by < at_ms) => self.expire(now),
+            Ok(Verdict::At { at_ms, .. }) => {
+                let next_ms = at_ms.max(now.plus_ms(SOONEST_MS).as_millis());
+                self.replan(&held, Timestamp(next_ms))
+            }
+            // States only move forward: whoever is to be asked is asked before anything has a time.
+            Ok(Verdict::Ask { why, .. }) => {
+                let why = format!("a person would have to say yes now: {why}");
+                self.refuse(&Error::new(ErrorKind::NotSupported, why))
+            }
+            // A day that has no room for it is not the last one.
+            Err(refused)
+                if is_spent(refused.kind())
+                    && !day.is_held_in
+                    && by_ms.is_some_and(|by| by > now.as_millis()) =>
+            {
+                self.wait(now.plus_ms(SOONEST_MS))
+            }
+            Err(refused) => self.refuse(&refused),
+        }
+    }
+
+    /// The budgets that hold its money.
+    fn held(&self) -> JobResult<Vec<Row>> {
+        let mut budgets = self.db.prepare_cached(sql!(
+            "SELECT {BUDGET_COLUMNS} FROM budget WHERE id IN (SELECT j.value FROM message m, json_each('[' || \
+             m.budgets || ']') j WHERE m.seq = ?1)
+             ORDER BY scope, id"
+        ))?;
+        let budgets = budgets.query_map([self.record.sequence], budget_from)?;
+        Ok(budgets.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The budget of this day, which may hold its money.
+    fn look(&self, held: &[Row], day: &str) -> JobResult<Day> {
+        let Record { currency, principal, realm, .. } = self.record;
+        let key = BudgetKey::day(currency, principal, day, *realm);
+        let is_held_in = held.iter().any(|row| row.budget.key == key);
+        let part = part_of_day(key, self.due.day, self.peers);
+        Ok(Day { row: look(self.db, vec![part])?.pop(), is_held_in })
+    }
+
+    /// What is known about it now, as if it was not there itself: its own money is held already.
+    fn facts(&self, held: &[Row], day: &Day) -> JobResult<Facts> {
+        let Self { db, due, record, peers, .. } = *self;
+        let is_opted_out = is_out(db, &record.to)?;
+        let (recipient_last_hour, recipient_last_day) = counted(db, record, due.now)?;
+        let wrote_ago_ms = match due.answers_of.contains(&record.purpose) {
+            true => wrote_ago(db, &record.to, due.now)?,
+            false => None,
+        };
+        let without = |budget: &Budget| Budget {
+            held_micros: budget.held_micros - record.held_micros,
+            messages: budget.messages - 1,
+            ..budget.clone()
+        };
+        let shared =
+            held.iter().map(|row| &row.budget).filter(|budget| budget.scope != Scope::Day).map(without);
+        let of_day = |row: &Row| if day.is_held_in { without(&row.budget) } else { row.budget.clone() };
+        Ok(Facts {
+            budgets: day.row.iter().map(of_day).chain(shared).collect(),
+            recipient_last_hour,
+            recipient_last_day,
+            is_opted_out,
+            wrote_ago_ms,
+            is_stop_pending: !is_opted_out && is_pending(db, &record.to)?,
+            peers: Arc::clone(peers),
+            ..Facts::default()
+        })
+    }
+
+    /// Lets it go: its money is held in the budget of today from now on.
+    fn queue(&self, held: &[Row], day: Day, until: Option<i64>) -> JobResult<Became> {
+        let Self { db, owner, due, record, .. } = *self;
+        self.move_to(held, day)?;
+        let queued = step(State::Queued, due.now, None);
+        db.prepare_cached(sql!(
+            "UPDATE message SET {IS_QUEUED}, owner = ?2, changed_ms = ?3, due_ms = ?3, history = history || \
+             ',' || ?4, deliver_by_ms = min(coalesce(deliver_by_ms, ?5), coalesce(?5, deliver_by_ms)) WHERE seq \
+             = ?1"
+        ))?
+        .execute(params![record.sequence, owner, due.now.as_millis(), queued, until])?;
+        Ok(Became::Queued)
+    }
+
+    /// Gives it another time: no day holds money of a message that leaves on another one.
+    fn replan(&self, held: &[Row], at: Timestamp) -> JobResult<Became> {
+        let day = self.look(held, &at.utc_day())?;
+        let has_room = |row: &Row| {
+            let fits = Facts::default().fits(&row.budget, self.record.held_micros);
+            !row.budget.frozen && fits == (true, true)
+        };
+        let is_full = !day.is_held_in && !day.row.as_ref().is_some_and(has_room);
+        // Where that one has no room either, it is asked for when the time has come.
+        self.move_to(held, if is_full { Day { row: None, is_held_in: false } } else { day })?;
+        self.wait(at)
+    }
+
+    fn wait(&self, until: Timestamp) -> JobResult<Became> {
+        self.db
+            .prepare_cached("UPDATE message SET due_ms = ?2 WHERE seq = ?1")?
+            .execute([self.record.sequence, until.as_millis()])?;
+        Ok(Became::Later)
+    }
+
+    /// Has its money held in the budget of this day, and of no other day.
+    fn move_to(&self, held: &[Row], day: Day) -> JobResult<()> {
+        if day.is_held_in {
+            return Ok(());
+        }
+        let micros = self.record.held_micros;
+        let release = Moves { released_micros: micros, spent_micros: 0, messages: 1, freezes: false };
+        let (of_days, shared): (Vec<_>, Vec<_>) = held.iter().partition(|row| row.budget.scope == Scope::Day);
+        let mut row = day.row;
+        Group::over(self.db, |group| -> JobResult<()> {
+            for old in of_days {
+                group.post(old.id, &release)?;
+            }
+            match &mut row {
+                Some(row) => group.hold(row, micros, 1),
+                None => Ok(()),
+            }
+        })?;
+        if let Some(row) = row.as_ref().filter(|_| self.record.realm == Realm::Live) {
+            self.mark.cover(&row.budget, micros);
+        }
+        let ids: Vec<String> = row.iter().chain(shared).map(|row| row.id.to_string()).collect();
+        self.db
+            .prepare_cached("UPDATE message SET budgets = ?2 WHERE seq = ?1")?
+            .execute(params![self.record.sequence, ids.join(",")])?;
+        Ok(())
+    }
+
+    fn expire(&self, now: Timestamp) -> JobResult<Became> {
+        end(self.db, self.record, &Step::new(State::Expired, now, Some(TOO_LATE)))
+    }
+
+    fn refuse(&self, refused: &Error) -> JobResult<Became> {
+        let rejected = Step::new(State::Rejected, self.due.now, Some(refused.message()));
+        end(self.db, self.record, &Step { code: Some(refused.kind()), ..rejected })
+    }
+}
+
+/// Why something expires that waited.
+const TOO_LATE: &str = "it could not leave by the time until which it was to";
+
+/// The budget of a day, and whether it holds the message's money already.
+struct Day {
+    row: Option<Row>,
+    is_held_in: bool,
+}
+
+fn is_spent(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::BudgetExceeded | ErrorKind::BudgetFrozen)
+}
+
+fn end(db: &Connection, record: &Record, asked: &Step<'_>) -> JobResult<Became> {
     let mut open: Open = db
         .prepare_cached(sql!("SELECT {OPEN_COLUMNS} FROM message WHERE seq = ?1"))?
         .query_row([record.sequence], open_from)?;
-    Group::over(db, |group| advance_and_post(group, &mut open, asked)).map(drop)
+    Group::over(db, |group| advance_and_post(group, &mut open, asked))?;
+    Ok(Became::Ended)
 }
 
-/// What is known about it now, as if it was not there itself: its own money is held already.
-fn facts_of(db: &Connection, due: &Due, record: &Record, peers: &Arc<[Peer]>) -> JobResult<Facts> {
-    let is_opted_out = is_out(db, &record.to)?;
-    let (recipient_last_hour, recipient_last_day) = counted(db, record, due.now)?;
-    let mut budgets = db.prepare_cached(sql!(
-        "SELECT {BUDGET_COLUMNS} FROM budget WHERE id IN (SELECT j.value FROM message m, json_each('[' || \
-         m.budgets || ']') j WHERE m.seq = ?1)
-         ORDER BY scope, id"
-    ))?;
-    let budgets = budgets.query_map([record.sequence], budget_from)?;
-    let others = |budget: Budget| Budget {
-        held_micros: budget.held_micros - record.held_micros,
-        messages: budget.messages - 1,
-        ..budget
-    };
-    Ok(Facts {
-        budgets: budgets.map(|row| row.map(|row| others(row.budget))).collect::<rusqlite::Result<_>>()?,
-        recipient_last_hour,
-        recipient_last_day,
-        is_opted_out,
-        is_stop_pending: !is_opted_out && is_pending(db, &record.to)?,
-        peers: Arc::clone(peers),
-        ..Facts::default()
-    })
-}
-
-/// See [`crate::ledger::facets::Intents::take_back`]. What is part of a bulk is canceled with it.
+/// See [`crate::ledger::facets::Intents::take_back`].
 pub(super) fn take_back(db: &Connection, principal: &str, id: &MessageId, now: Timestamp) -> JobResult<bool> {
     let found = db
         .prepare_cached(sql!(
-            "SELECT {OPEN_COLUMNS} FROM message WHERE id = ?1 AND principal = ?2 AND batch \
-            IS NULL AND {IS_PLANNED}"
+            "SELECT {OPEN_COLUMNS} FROM message WHERE id = ?1 AND principal = ?2 AND {IS_ACCEPTED} AND {WAITS}"
         ))?
         .query_row([id.as_str(), principal], open_from)
         .optional()?;

@@ -143,6 +143,8 @@ mod tests {
     };
     use crate::sms::facts::{Budget, Facts, Limits, Scope};
     use crate::sms::message::{BatchId, MessageId, Realm, State};
+    use crate::sms::purpose::Purpose;
+    use crate::sms::schedule::Schedule;
     use crate::sms::verdict::Verdict;
 
     /// Noon of a day.
@@ -174,6 +176,8 @@ mod tests {
             is_assumed: false,
             provider: "one".into(),
             rated_requests: 0,
+            purpose: Purpose::Transactional,
+            schedule: Schedule::default(),
         }
     }
 
@@ -198,6 +202,7 @@ mod tests {
             forward: false,
             drafts: vec![draft(n)],
             all_or_none: true,
+            answers_of: Vec::new(),
             duplicate_window_ms: 0,
             per_second: 1_000_000,
             keep_texts: true,

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::budget::{Row, look};
+use super::budget::look;
+use super::days::Path;
 use super::group::Group;
 use super::job::{Business, JobResult, Kind, business, contradiction, unavailable};
 use super::mark::{Key, Mark};
@@ -24,10 +25,10 @@ use super::session::{Bases, Sessions, preview_budgets, sessions};
 use super::store::SqliteLedger;
 use super::{facts, pace};
 use crate::error::{Error, ErrorKind, RefusedRecipient, Result};
-use crate::ledger::rules::choose::{Chosen, Taken, choose};
+use crate::ledger::rules::choose::{Chosen, Held, Taken, Today, choose};
 use crate::ledger::rules::path::path;
 use crate::ledger::{Decide, Draft, Intent, MakeDrafts, Many, Reservation, Target};
-use crate::sms::facts::{Budget, Earlier, Facts};
+use crate::sms::facts::{Budget, Earlier, Facts, Scope};
 use crate::sms::message::{Realm, State};
 use crate::sms::peer::Peer;
 use crate::sms::verdict::Verdict;
@@ -64,8 +65,7 @@ pub(super) fn is_undecided(db: &Connection, reservation: &Reservation) -> rusqli
 /// What was decided on one part, or on all so far.
 #[derive(Default)]
 struct Decided {
-    micros: i64,
-    messages: i64,
+    held: Held,
     refused: Vec<(usize, Error)>,
     /// The same as the bulk's row keeps it.
     reported: Vec<RefusedRecipient>,
@@ -77,8 +77,7 @@ struct Decided {
 impl Decided {
     /// Adds what was decided on the part that begins there.
     fn add(&mut self, part: Self, first: usize) {
-        self.micros = self.micros.saturating_add(part.micros);
-        self.messages += part.messages;
+        self.held.and(&part.held);
         self.refused.extend(part.refused.into_iter().map(|(index, error)| (first + index, error)));
         self.reported.extend(part.reported);
         self.doubts.extend(part.doubts.into_iter().map(|(index, earlier)| (first + index, earlier)));
@@ -107,7 +106,7 @@ struct Part {
     first: usize,
     is_last: bool,
     /// What those before it would hold, and whether they do.
-    before: (i64, i64),
+    before: Held,
     is_held: bool,
     /// Which of those before it were refused, for the bulk's row.
     reported: Vec<RefusedRecipient>,
@@ -127,7 +126,7 @@ impl Part {
             decide: Arc::clone(decide),
             first,
             is_last: end == many.count,
-            before: (so_far.micros, so_far.messages),
+            before: so_far.held.clone(),
             is_held: false,
             reported: Vec::new(),
         })
@@ -147,8 +146,9 @@ impl SqliteLedger {
         let intent = Arc::new(intent);
         // Looked at first, so that no money is held of what is refused anyway.
         if !intent.preview && !self.is_known_or_fits(&intent, &many).await? {
-            let looked = self.look_at_rest((&intent, &many, &decide), Decided::default(), (0, 0), 0).await?;
-            if looked.messages == 0 || (intent.all_or_none && !looked.refused.is_empty()) {
+            let looked =
+                self.look_at_rest((&intent, &many, &decide), Decided::default(), Held::default(), 0).await?;
+            if looked.held.all.messages == 0 || (intent.all_or_none && !looked.refused.is_empty()) {
                 return Ok(looked.refused());
             }
         }
@@ -179,7 +179,8 @@ impl SqliteLedger {
             Err(unreadable) => Ok(Err(unreadable)),
         };
         let budgets = self.read(look).await??;
-        let facts = Facts { before_messages: messages - 1, ..Facts::default() };
+        let before = messages - 1;
+        let facts = Facts { before_messages: before, before_on_day_messages: before, ..Facts::default() };
         Ok(budgets.iter().all(|budget| !budget.frozen && facts.fits(budget, micros) == (true, true)))
     }
 
@@ -194,7 +195,7 @@ impl SqliteLedger {
             if part.is_last {
                 part.reported = std::mem::take(&mut so_far.reported);
             }
-            let held = if intent.preview { (0, 0) } else { part.before };
+            let held = if intent.preview { Held::default() } else { part.before.clone() };
             match self.write_part(part).await? {
                 Done::Earlier(earlier) => return Ok(earlier),
                 Done::Decided(decided) => so_far.add(decided, first),
@@ -207,8 +208,8 @@ impl SqliteLedger {
             }
             first = end;
         }
-        let Decided { messages, refused, doubts, waiting, budgets, .. } = so_far;
-        if messages == 0 {
+        let Decided { held, refused, doubts, waiting, budgets, .. } = so_far;
+        if held.all.messages == 0 {
             Ok(Reservation::Refused { refused, budgets })
         } else {
             Ok(Reservation::Taken { refused, doubts, waiting, budgets })
@@ -221,15 +222,15 @@ impl SqliteLedger {
         &self,
         (intent, many, decide): (&Arc<Intent>, &Many, &Decide),
         mut so_far: Decided,
-        held: (i64, i64),
+        held: Held,
         mut first: usize,
     ) -> Result<Decided> {
         while first < many.count {
             let part = Part::of((intent, many, decide), first, &so_far)?;
-            let (peers, mark) = (Arc::clone(&self.peers), Arc::clone(&self.mark));
+            let (peers, mark, held) = (Arc::clone(&self.peers), Arc::clone(&self.mark), held.clone());
             let look = move |db: &Connection| match peers.known(part.intent.payer.realm) {
                 Ok(known) => {
-                    Ok(decided(db, &part, held, &known, &mark)?.map(|(_, _, decided)| decided.told()))
+                    Ok(decided(db, &part, &held, &known, &mark)?.map(|(_, _, decided)| decided.told()))
                 }
                 Err(unreadable) => Ok(Err(unreadable)),
             };
@@ -297,37 +298,39 @@ fn still_accepted() -> Error {
 fn decided<'a>(
     db: &Connection,
     part: &'a Part,
-    held: (i64, i64),
+    held: &Held,
     peers: &Arc<[Peer]>,
     mark: &Mark,
-) -> Business<(Sessions, Vec<Row>, Chose<'a>)> {
+) -> Business<(Sessions, Path, Chose<'a>)> {
     let intent = &part.intent;
     if intent.payer.realm == Realm::Live {
         business!(mark.check());
     }
     let mut found = business!(sessions(db, &mut Bases::default(), &intent.payer, intent.now)?);
-    let rows = look(db, path(&intent.payer, &intent.now.utc_day(), std::mem::take(&mut found.parts), peers))?;
+    let today = intent.now.utc_day();
+    let rows = look(db, path(&intent.payer, &today, std::mem::take(&mut found.parts), peers))?;
+    let mut rows = Path::of(today.clone(), rows);
     business!(pace::read(db, intent.payer.realm, intent.now, intent.per_second, peers)?.check_clock());
-    let before_all = |row: &Row| {
-        let budget = &row.budget;
-        Budget {
-            held_micros: budget.held_micros - held.0,
-            messages: budget.messages - held.1,
-            ..budget.clone()
-        }
+    let before_all = |budgets: Vec<Budget>, day: &str| -> Vec<Budget> {
+        let without = |budget: Budget| {
+            let held = if budget.scope == Scope::Day { held.on(day) } else { held.all };
+            let (held_micros, messages) = (budget.held_micros - held.micros, budget.messages - held.messages);
+            Budget { held_micros, messages, ..budget }
+        };
+        budgets.into_iter().map(without).collect()
     };
-    let facts = Facts {
-        budgets: rows.iter().map(before_all).collect(),
-        before_micros: part.before.0,
-        before_messages: part.before.1,
-        peers: Arc::clone(peers),
-        ..Facts::default()
-    };
+    let budgets = before_all(rows.budgets(), &today);
+    let facts = Facts { budgets, peers: Arc::clone(peers), ..Facts::default() };
     let (first, decide) = (part.first, Arc::clone(&part.decide));
     let decide: Decide = Arc::new(move |index, facts| decide(first + index, facts));
     let look_up = |draft: &Draft, facts: &mut Facts| facts::look_up(db, intent, draft, facts);
-    let chosen = business!(choose(&part.drafts, facts, &decide, look_up)?);
-    let budgets = rows.iter().map(|row| row.budget.clone()).collect();
+    let on_day = |day: &str| {
+        let budgets = rows.on(day, (&intent.payer, peers), |parts| look(db, parts))?;
+        Ok(before_all(budgets, day))
+    };
+    let day = Today { day: &today, before: part.before.clone() };
+    let chosen = business!(choose(&part.drafts, day, facts, &decide, look_up, on_day)?);
+    let budgets = rows.budgets();
     Ok(Ok((found, rows, Chose { chosen, part, budgets })))
 }
 
@@ -340,10 +343,9 @@ struct Chose<'a> {
 
 impl Chose<'_> {
     fn told(self) -> Decided {
-        let Self { chosen: Chosen { taken, refused, doubts, waiting }, part, budgets } = self;
+        let Self { chosen: Chosen { refused, doubts, waiting, held, .. }, part, budgets } = self;
         Decided {
-            micros: taken.iter().map(|taken| taken.draft.hold_micros).fold(0, i64::saturating_add),
-            messages: i64::try_from(taken.len()).unwrap_or(i64::MAX),
+            held,
             reported: report(&part.drafts, &refused).collect(),
             refused,
             doubts,
@@ -371,11 +373,11 @@ fn write(
         }
         business!(key_is_free(db, intent, mark)?);
     }
-    let held = if part.is_held { part.before } else { (0, 0) };
-    let (found, mut rows, chose) = business!(decided(db, part, held, peers, mark)?);
+    let held = if part.is_held { part.before.clone() } else { Held::default() };
+    let (found, mut rows, chose) = business!(decided(db, part, &held, peers, mark)?);
     let is_refused = intent.all_or_none && !chose.chosen.refused.is_empty();
     // A bulk of nobody is none: it stays as it is, and is withdrawn.
-    let is_empty = part.is_last && part.before.1 == 0 && chose.chosen.taken.is_empty();
+    let is_empty = part.is_last && part.before.all.messages == 0 && chose.chosen.taken.is_empty();
     if is_refused || is_empty {
         return Ok(Ok(Some(Done::Decided(chose.told()))));
     }
@@ -405,10 +407,10 @@ fn write(
     }
     if intent.payer.realm == Realm::Live {
         let each_micros = chose.chosen.taken.iter().map(|taken| taken.draft.hold_micros).max().unwrap_or(0);
-        rows.iter().for_each(|row| mark.cover(&row.budget, each_micros));
+        rows.cover(mark, each_micros);
         Key::of(intent).filter(|_| part.is_last).into_iter().for_each(|key| mark.use_key(key));
     }
-    let budgets = rows.into_iter().map(|row| row.budget).collect();
+    let budgets = rows.budgets();
     Ok(Ok(Some(Done::Decided(Decided { budgets, ..chose.told() }))))
 }
 
@@ -417,7 +419,7 @@ fn write_alone(
     owner: i64,
     intent: &Intent,
     taken: &[Taken<'_>],
-    rows: &mut [Row],
+    rows: &mut Path,
 ) -> JobResult<()> {
     let batch = begin(group.beside(), owner, intent)?;
     take(group, owner, intent, batch, taken, rows)
@@ -430,23 +432,18 @@ fn take(
     intent: &Intent,
     batch: i64,
     taken: &[Taken<'_>],
-    rows: &mut [Row],
+    rows: &mut Path,
 ) -> JobResult<()> {
     if taken.is_empty() {
         return Ok(());
     }
-    let micros = taken.iter().map(|taken| taken.draft.hold_micros).fold(0, i64::saturating_add);
-    let messages = i64::try_from(taken.len()).unwrap_or(i64::MAX);
-    for row in rows.iter_mut() {
-        group.hold(row, micros, messages)?;
-    }
-    let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
+    let budgets = rows.hold(group, taken)?;
     insert(
         group.beside(),
         owner,
         intent,
         taken,
-        &Lines { batch: Some(batch), state: State::Queued, budgets: &ids.join(",") },
+        &Lines { batch: Some(batch), state: State::Queued, budgets: &budgets },
     )
 }
 

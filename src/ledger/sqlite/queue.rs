@@ -39,7 +39,7 @@ const MOST_ASKED_EACH: usize = 50;
 /// person says so.
 fn may_go() -> String {
     format!(
-        "provider = ?4 AND sandbox = ?5 AND {IS_ACCEPTED} AND principal NOT IN (SELECT value FROM \
+        "provider = ?4 AND sandbox = ?5 AND (deliver_by_ms IS NULL OR deliver_by_ms >= ?6) AND {IS_ACCEPTED} AND principal NOT IN (SELECT value FROM \
      json_each(?7, '$.without'))
      AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || \
      f.id || ',') > 0)
@@ -180,11 +180,13 @@ fn count_of(messages: &[Record]) -> u32 {
 fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
     let too_old = claim.now.plus_ms(-claim.max_age_ms).as_millis();
     let mut statement = db.prepare_cached(&format!(
-        "SELECT {OPEN_COLUMNS} FROM (SELECT {OPEN_COLUMNS}, coalesce(due_ms, created_ms) AS since_ms FROM \
-         message WHERE {QUEUED} AND {MINE} ORDER BY seq LIMIT ?4) WHERE since_ms < ?3"
+        "SELECT {OPEN_COLUMNS} FROM (SELECT {OPEN_COLUMNS}, coalesce(due_ms, created_ms) AS since_ms, \
+         deliver_by_ms FROM message WHERE {QUEUED} AND {MINE} ORDER BY seq LIMIT ?4) WHERE since_ms < ?3 OR \
+         deliver_by_ms < ?5"
     ))?;
+    let now = claim.now.as_millis();
     let expired: Vec<Open> = statement
-        .query_map(params![owner, claim.adopt, too_old, EXPIRE_AT_ONCE], open_from)?
+        .query_map(params![owner, claim.adopt, too_old, EXPIRE_AT_ONCE, now], open_from)?
         .collect::<rusqlite::Result<_>>()?;
     let too_late = Step::new(State::Expired, claim.now, Some("it waited too long to be sent"));
     Group::over(db, |group| {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::budget::Row;
+use super::days::{Ids, Path};
 use super::facts;
 use super::group::Group;
 use super::job::{Business, JobResult, business};
@@ -14,7 +14,7 @@ use super::row::target_from;
 use super::sealed;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, RefusedRecipient};
-use crate::ledger::rules::choose::{Chosen, Taken, choose};
+use crate::ledger::rules::choose::{Chosen, Held, Taken, Today, choose};
 use crate::ledger::rules::history::step;
 use crate::ledger::rules::pace::Pace;
 use crate::ledger::rules::path::path;
@@ -87,24 +87,25 @@ pub(super) fn reserve(
     if !intent.preview {
         group.touch(&intent.payer, &found, intent.now)?;
     }
-    let mut rows =
-        group.look(path(&intent.payer, &intent.now.utc_day(), std::mem::take(&mut found.parts), peers))?;
+    let today = intent.now.utc_day();
+    let rows = group.look(path(&intent.payer, &today, std::mem::take(&mut found.parts), peers))?;
+    let mut rows = Path::of(today, rows);
     let mut pace = group.pace(intent.payer.realm, intent.now, intent.per_second, peers)?;
     business!(pace.check_clock());
-    let budgets = rows.iter().map(|row| row.budget.clone()).collect();
+    let budgets = rows.budgets();
     let facts = Facts { budgets, rate_wait_ms: pace.wait_ms(), peers: Arc::clone(peers), ..Facts::default() };
     let look_up = |draft: &Draft, facts: &mut Facts| facts::look_up(db, intent, draft, facts);
-    let chosen = business!(choose(&intent.drafts, facts, decide, look_up)?);
+    let day = rows.day().to_owned();
+    let on_day = |day: &str| rows.on(day, (&intent.payer, peers), |parts| group.look(parts));
+    let today = Today { day: &day, before: Held::default() };
+    let chosen = business!(choose(&intent.drafts, today, facts, decide, look_up, on_day)?);
     let is_none = chosen.is_none(intent.all_or_none);
-    let Chosen { taken, refused, doubts, waiting } = chosen;
+    let Chosen { taken, refused, doubts, waiting, .. } = chosen;
     if is_none {
-        return Ok(Ok(Reservation::Refused {
-            refused,
-            budgets: rows.into_iter().map(|row| row.budget).collect(),
-        }));
+        return Ok(Ok(Reservation::Refused { refused, budgets: rows.budgets() }));
     }
     if intent.preview {
-        let budgets = rows.iter().map(|row| row.budget.clone()).collect();
+        let budgets = rows.budgets();
         // In a group of its own, which is undone with it.
         let db = group.alone()?;
         let rehearsed = |group: &mut Group<'_>| {
@@ -117,15 +118,10 @@ pub(super) fn reserve(
     take(group, owner, intent, (&taken, &refused), (&mut rows, &mut pace))?;
     if intent.payer.realm == Realm::Live {
         let each_micros = taken.iter().map(|taken| taken.draft.hold_micros).max().unwrap_or(0);
-        rows.iter().for_each(|row| mark.cover(&row.budget, each_micros));
+        rows.cover(mark, each_micros);
         key.into_iter().for_each(|key| mark.use_key(key));
     }
-    Ok(Ok(Reservation::Taken {
-        refused,
-        doubts,
-        waiting,
-        budgets: rows.into_iter().map(|row| row.budget).collect(),
-    }))
+    Ok(Ok(Reservation::Taken { refused, doubts, waiting, budgets: rows.budgets() }))
 }
 
 /// Holds the money of what was decided on, counts it, and writes it. From here on nothing is refused: what
@@ -135,16 +131,11 @@ fn take(
     owner: i64,
     intent: &Intent,
     (taken, refused): (&[Taken<'_>], &[(usize, Error)]),
-    (rows, pace): (&mut [Row], &mut Pace),
+    (rows, pace): (&mut Path, &mut Pace),
 ) -> JobResult<()> {
-    let micros = taken.iter().map(|taken| taken.draft.hold_micros).sum();
-    let messages = i64::try_from(taken.len()).unwrap_or(i64::MAX);
-    for row in rows.iter_mut() {
-        group.hold(row, micros, messages)?;
-    }
+    let budgets = rows.hold(group, taken)?;
     leave_now(group, intent, taken, pace);
-    let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
-    write(group.beside(), owner, intent, taken, refused, &ids.join(","))
+    write(group.beside(), owner, intent, taken, refused, &budgets)
 }
 
 /// Counts what leaves without a claim: a single message, or a campaign in its one request.
@@ -187,7 +178,7 @@ fn write(
     intent: &Intent,
     taken: &[Taken<'_>],
     refused: &[(usize, Error)],
-    budgets: &str,
+    budgets: &Ids,
 ) -> JobResult<()> {
     let now = intent.now.as_millis();
     let principal = &intent.payer.principal;
@@ -232,8 +223,8 @@ pub(super) struct Lines<'a> {
     pub(super) batch: Option<i64>,
     /// Their first state.
     pub(super) state: State,
-    /// The ids of the budgets that hold their money, with commas.
-    pub(super) budgets: &'a str,
+    /// The budgets that hold their money.
+    pub(super) budgets: &'a Ids,
 }
 
 /// Writes messages, each in its first state.
@@ -251,9 +242,9 @@ pub(super) fn insert(
         "INSERT INTO message (id, principal, batch, recipient, sender, text, keep_text, digest, encoding, \
          segments, state, provider, created_ms, changed_ms,
                               held_micros, currency, budgets, owner, history, forward, request, sandbox, \
-         price_assumed, folded, due_ms)
+         price_assumed, folded, due_ms, purpose, deliver_by_ms)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18, ?19, \
-         ?20, ?21, ?22, ?23, ?24)",
+         ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
     )?;
     let request = batch.filter(|_| intent.is_campaign).map(i64::wrapping_neg);
     let key = if !intent.keep_texts && taken.iter().any(|taken| taken.enters(state).0.waits()) {
@@ -287,7 +278,7 @@ pub(super) fn insert(
             now,
             draft.hold_micros,
             intent.payer.currency,
-            budgets,
+            budgets.on(taken.day.as_deref()),
             // What waits for its time or for a person is no process's.
             Some(owner).filter(|_| !state.is_planned()),
             step(state, intent.now, why),
@@ -296,7 +287,9 @@ pub(super) fn insert(
             intent.payer.realm.is_sandbox(),
             draft.is_assumed,
             draft.folded,
-            due.map(Timestamp::as_millis)
+            due.map(Timestamp::as_millis),
+            draft.purpose.number(),
+            taken.verdict.by_ms()
         ])?;
     }
     Ok(())

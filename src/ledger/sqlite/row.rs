@@ -5,6 +5,8 @@ use crate::clock::Timestamp;
 use crate::error::ErrorKind;
 use crate::ledger::{Record, Target};
 use crate::sms::message::{BatchId, MessageId, Realm, State};
+use crate::sms::purpose::Purpose;
+use crate::sms::schedule::Schedule;
 
 /// The columns that [`record_from`] reads.
 pub(super) const COLUMNS: &str = concat!(
@@ -12,7 +14,8 @@ pub(super) const COLUMNS: &str = concat!(
     text!(),
     ", encoding, segments, state, provider, vendor_id, created_ms, changed_ms, held_micros, price_micros, \
      currency, code, why, digest,
-     (SELECT count(*) FROM reply r WHERE r.message = message.seq), parted, sandbox, price_assumed, principal"
+     (SELECT count(*) FROM reply r WHERE r.message = message.seq), parted, sandbox, price_assumed, principal,
+     purpose, due_ms, deliver_by_ms"
 );
 
 pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
@@ -42,6 +45,8 @@ pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
         realm: Realm::of(!row.get::<_, bool>(21)?),
         is_assumed: row.get(22)?,
         principal: row.get(23)?,
+        purpose: Purpose::from_number(row.get(24)?),
+        schedule: Schedule { at_ms: row.get(25)?, by_ms: row.get(26)? },
     })
 }
 

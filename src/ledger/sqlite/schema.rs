@@ -9,7 +9,7 @@ use super::place::{APPLICATION_ID, OPEN_ID, say_open};
 use crate::error::Result;
 
 /// Every migration, oldest first. A released one is never changed.
-pub(super) const MIGRATIONS: [&str; 24] = [
+pub(super) const MIGRATIONS: [&str; 25] = [
     include_str!("../migrations/0001_ledger.sql"),
     include_str!("../migrations/0002_providers.sql"),
     include_str!("../migrations/0003_segments.sql"),
@@ -34,6 +34,7 @@ pub(super) const MIGRATIONS: [&str; 24] = [
     include_str!("../migrations/0022_open.sql"),
     include_str!("../migrations/0023_act.sql"),
     include_str!("../migrations/0024_person.sql"),
+    include_str!("../migrations/0025_purpose.sql"),
 ];
 
 /// How many migrations this database has had.

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use super::facts::said;
 use super::group::Group;
 use super::job::{Kind, unavailable};
 use super::parts::PART;
@@ -25,8 +26,8 @@ use crate::ledger::told::Unmatched;
 use crate::ledger::{
     Act, Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Intent, LookClaim, Many,
     Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName, Recheck,
-    Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled, Settlement,
-    Target, VendorId, Whole,
+    Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Said, Segment, Settled,
+    Settlement, Target, VendorId, Whole,
 };
 use crate::sms::caller_id::Known;
 use crate::sms::facts::{Budget, BudgetKey};
@@ -179,7 +180,7 @@ impl Queue for SqliteLedger {
                 return Ok(Ok(Released::default()));
             }
             match peers.known(due.realm) {
-                Ok(known) => due::release(db, owner, &due, &known, &recheck).map(Ok),
+                Ok(known) => due::release(db, owner, &due, (&known, &mark), &recheck).map(Ok),
                 Err(unreadable) => Ok(Err(unreadable)),
             }
         };
@@ -344,6 +345,11 @@ impl People for SqliteLedger {
 
     async fn opt_outs(&self, limit: u32) -> Result<Vec<OptOut>> {
         self.read(move |db| opt_out::opt_outs(db, limit)).await
+    }
+
+    async fn said(&self, number: E164<'_>, now: Timestamp) -> Result<Said> {
+        let number = number.0.to_owned();
+        self.read(move |db| said(db, &number, now)).await
     }
 
     async fn out_since(&self, number: &str) -> Result<Option<Timestamp>> {

@@ -491,11 +491,11 @@ fn marketing_is_held_or_refused_other_texts_are_not_and_an_answer_leaves_at_any_
     ] {
         assert!(why.contains(words), "{words}: {why}");
     }
-    assert_eq!(ruling(&hold, Purpose::Transactional, None), Ruling::Open);
-    assert_eq!(ruling(&hold, Purpose::Marketing, Some(4 * HOUR)), Ruling::Open);
+    assert_eq!(ruling(&hold, Purpose::Transactional, None), Ruling::Free);
+    assert_eq!(ruling(&hold, Purpose::Marketing, Some(4 * HOUR)), Ruling::Free);
     assert!(matches!(ruling(&hold, Purpose::Marketing, Some(4 * HOUR + 1)), Ruling::Closed { .. }));
     let both = quiet(|settings| (settings.marketing, settings.transactional) = (Mode::Off, Mode::Refuse));
-    assert_eq!(ruling(&both, Purpose::Marketing, None), Ruling::Open);
+    assert_eq!(ruling(&both, Purpose::Marketing, None), Ruling::Free);
     assert!(matches!(ruling(&both, Purpose::Transactional, None), Ruling::Closed { mode: Mode::Refuse, .. }));
     assert!(hold.is_on() && both.is_on() && !quiet(|settings| settings.marketing = Mode::Off).is_on());
 }
@@ -510,7 +510,8 @@ fn where_nothing_is_let_through_or_no_zone_is_known_there_is_no_moment() {
     };
     assert!(never("+905321234567", Purpose::Marketing).unwrap().contains("at no hour (twilio.com"));
     // That no marketing is let through says nothing of other texts: they keep the hours of everywhere else.
-    assert_eq!(both.rule(&number("+905321234567"), Purpose::Transactional, now, None), Ruling::Open);
+    let open = both.rule(&number("+905321234567"), Purpose::Transactional, now, None);
+    assert!(matches!(open, Ruling::Open(_)), "{open:?}");
     assert!(never("+881612345678", Purpose::Marketing).unwrap().contains("in which time zone"));
     let applying = both.of(&number("+881612345678"), Purpose::Marketing);
     assert_eq!((applying.is_open(now), applying.opens(now)), (false, None));
@@ -587,15 +588,15 @@ fn what_is_refused_names_its_row_and_the_time_and_what_is_held_has_an_end() {
         assert!(refused.message().contains(words), "{words}: {}", refused.message());
     }
     assert!(refused.next_step().contains("2027-01-18T07:00:00Z"), "{}", refused.next_step());
-    let held = decide(Mode::Hold, &paris).unwrap().unwrap();
+    let Decided::Held { hours: held, .. } = decide(Mode::Hold, &paris).unwrap() else { panic!("it is open") };
     let hours = Opening { at_ms: ms("2027-01-18T07:00:00Z"), until_ms: Some(ms("2027-01-18T21:00:00Z")) };
-    assert_eq!(held.hours, hours);
+    assert_eq!(held, hours);
     let never = decide(Mode::Hold, &number("+905321234567")).unwrap_err();
     assert!(
         never.kind() == ErrorKind::QuietHours && never.next_step().contains("there is no hour"),
         "{never}"
     );
-    assert_eq!(decide(Mode::Off, &paris).unwrap(), None);
+    assert_eq!(decide(Mode::Off, &paris).unwrap(), Decided::Open { until_ms: None });
 }
 
 #[test]

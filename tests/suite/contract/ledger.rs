@@ -103,6 +103,8 @@ pub(super) fn draft(n: u32) -> Draft {
         is_assumed: false,
         provider: "sandbox".into(),
         rated_requests: 0,
+        purpose: sms_mcp::sms::purpose::Purpose::Transactional,
+        schedule: sms_mcp::sms::schedule::Schedule::default(),
     }
 }
 
@@ -116,6 +118,7 @@ pub(super) fn intent(drafts: Vec<Draft>) -> Intent {
         batch: None,
         drafts,
         all_or_none: true,
+        answers_of: Vec::new(),
         duplicate_window_ms: 600_000,
         per_second: 1_000,
         keep_texts: true,

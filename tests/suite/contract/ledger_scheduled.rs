@@ -16,8 +16,8 @@ use sms_mcp::sms::message::{BatchId, Realm, State};
 use sms_mcp::sms::verdict::Verdict;
 
 use super::ledger::{
-    Backend, HOLD, NOW, budget, by_budget, claim, draft, ended, intent, on_every_backend, payer, queued,
-    state_of, take,
+    Backend, HOLD, NOW, budget, by_budget, claim, draft, ended, intent, limits, on_every_backend, payer,
+    queued, state_of, take,
 };
 
 const MINUTE_MS: i64 = 60_000;
@@ -26,11 +26,14 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// At this time, for a reason.
 fn at(after_ms: i64) -> Verdict {
-    Verdict::At { at_ms: NOW.plus_ms(after_ms).as_millis(), why: "it is night there".into() }
+    Verdict::At { at_ms: NOW.plus_ms(after_ms).as_millis(), by_ms: None, why: "it is night there".into() }
 }
 
 fn ask() -> Verdict {
-    Verdict::Ask { why: "nobody knows this number".into() }
+    Verdict::Ask {
+        schedule: sms_mcp::sms::schedule::Schedule::default(),
+        why: "nobody knows this number".into(),
+    }
 }
 
 /// The same verdict on all of them, within the budgets.
@@ -47,6 +50,9 @@ fn due(after_ms: i64) -> Due {
         provider: "sandbox".into(),
         realm: Realm::Live,
         without: Vec::new(),
+        day: payer().day,
+        answers_of: Vec::new(),
+        most_queued: 1_000,
     }
 }
 
@@ -203,7 +209,7 @@ async fn what_is_paused_or_paid_for_by_a_frozen_budget_or_another_providers_stay
     }
 }
 
-async fn what_waits_by_itself_is_taken_back_by_the_operator_and_by_nobody_else(backend: Backend) {
+async fn what_waits_is_taken_back_by_its_owner_and_by_nobody_else(backend: Backend) {
     for place in backend.places() {
         let store = place.open();
         for (n, verdict) in [(1, at(HOUR_MS)), (2, ask())] {
@@ -224,8 +230,8 @@ async fn what_waits_is_taken_back_with_its_bulk_and_by_its_person(backend: Backe
         let store = place.open();
         let some: Decide = Arc::new(|index, _| Ok([at(HOUR_MS), ask()][index].clone()));
         store.reserve(queued(3, 2), some).await.unwrap();
-        assert!(!store.take_back("alice", &draft(3).id, NOW).await.unwrap(), "it goes with its bulk");
-        assert_eq!(store.cancel("alice", &BatchId::new(NOW.as_millis(), 3), NOW).await.unwrap(), 2);
+        assert!(store.take_back("alice", &draft(3).id, NOW).await.unwrap(), "one of a bulk too");
+        assert_eq!(store.cancel("alice", &BatchId::new(NOW.as_millis(), 3), NOW).await.unwrap(), 1);
         for (n, verdict) in [(5, at(HOUR_MS)), (6, ask())] {
             reserved(&*store, intent(vec![draft(n)]), verdict).await;
             store.opt_out(&draft(n).to, true, "reply", NOW).await.unwrap();
@@ -294,15 +300,183 @@ async fn what_left_later_counts_for_its_person_when_it_left(backend: Backend) {
     }
 }
 
+/// What each day's budget of alice holds, by its day.
+async fn days(store: &dyn Ledger) -> Vec<(String, i64, i64)> {
+    let all = store.all_budgets().await.unwrap();
+    let mut days: Vec<_> = all
+        .into_iter()
+        .filter(|budget| budget.scope == Scope::Day)
+        .map(|budget| {
+            let day = budget.key.as_str().rsplit(':').next().unwrap().to_owned();
+            (day, budget.held_micros, budget.messages)
+        })
+        .collect();
+    days.sort();
+    days
+}
+
+/// A payer whose day has room for so many, and whose session has room for all.
+fn by_day(messages: i64) -> Payer {
+    Payer { day: limits(messages * HOLD, 100), session: Limits::default(), ..payer() }
+}
+
+async fn each_day_holds_what_is_planned_for_it_and_none_is_starved_by_another(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        let asked = |n: u32, verdict: Verdict| {
+            let store = &store;
+            async move {
+                let intent = Intent { payer: by_day(2), ..intent(vec![draft(n)]) };
+                store.reserve(intent, says(verdict)).await.map(drop).map_err(|error| error.kind())
+            }
+        };
+        let spent = Err(ErrorKind::BudgetExceeded);
+        assert_eq!(asked(1, at(DAY_MS)).await, Ok(()));
+        assert_eq!(asked(2, at(DAY_MS)).await, Ok(()));
+        assert_eq!(asked(3, at(DAY_MS)).await, spent, "that day is full");
+        assert_eq!(asked(4, Verdict::Now).await, Ok(()), "and takes nothing of today");
+        assert_eq!(asked(5, Verdict::Now).await, Ok(()));
+        assert_eq!(asked(6, Verdict::Now).await, spent);
+        assert_eq!(asked(7, at(2 * DAY_MS)).await, Ok(()), "a full today takes nothing of another day");
+        let (first, second, third) =
+            (NOW.utc_day(), NOW.plus_ms(DAY_MS).utc_day(), NOW.plus_ms(2 * DAY_MS).utc_day());
+        assert_eq!(days(&*store).await, [(first, 2 * HOLD, 2), (second, 2 * HOLD, 2), (third, HOLD, 1)]);
+        // One bulk over several days is one decision.
+        let some: Decide = Arc::new({
+            let fits = by_budget();
+            move |index, facts| {
+                fits(index, facts)?;
+                Ok([at(2 * DAY_MS), at(3 * DAY_MS), at(3 * DAY_MS)][index].clone())
+            }
+        });
+        let bulk = Intent { payer: by_day(2), ..queued(20, 3) };
+        assert!(matches!(store.reserve(bulk, Arc::clone(&some)).await.unwrap(), Reservation::Taken { .. }));
+        let held: Vec<i64> = days(&*store).await.into_iter().map(|(_, held, _)| held).collect();
+        assert_eq!(held, [2 * HOLD; 4]);
+        let more = Intent { payer: by_day(2), ..queued(30, 3) };
+        assert_eq!(store.reserve(more, some).await.unwrap_err().kind(), ErrorKind::BudgetExceeded);
+        assert_eq!(
+            days(&*store).await.into_iter().map(|(_, held, _)| held).sum::<i64>(),
+            8 * HOLD,
+            "a refused bulk holds nothing on any day"
+        );
+    }
+}
+
+async fn what_moves_to_another_day_is_held_there_or_waits_until_it_has_room_or_expires(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        let limited = |after_ms: i64| Due { day: by_day(1).day, ..due(after_ms) };
+        let until = |after_ms: i64, by_ms: i64| match at(after_ms) {
+            Verdict::At { at_ms, why, .. } => {
+                Verdict::At { at_ms, by_ms: Some(NOW.plus_ms(by_ms).as_millis()), why }
+            }
+            other => other,
+        };
+        let take_later = |n: u32, verdict: Verdict| {
+            let store = &store;
+            async move {
+                let intent = Intent { payer: by_day(1), ..intent(vec![draft(n)]) };
+                reserved(&**store, intent, verdict).await;
+            }
+        };
+        take_later(1, until(HOUR_MS, 3 * DAY_MS)).await;
+        take_later(2, until(DAY_MS, 3 * DAY_MS)).await;
+        take_later(3, until(2 * DAY_MS, 4 * DAY_MS)).await;
+        let held = async || days(&*store).await.into_iter().map(|(_, held, _)| held).collect::<Vec<_>>();
+        assert_eq!(held().await, [HOLD, HOLD, HOLD]);
+        // The first one slept past its day, and the next day is the second one's.
+        let room = by_budget();
+        let fits: Recheck = Arc::new(move |_, facts| room(0, facts));
+        let released = store.release_due(limited(2 * HOUR_MS), Arc::clone(&fits)).await.unwrap();
+        assert_eq!(released.queued, [draft(1).id], "its own day still");
+        let released = store.release_due(limited(2 * DAY_MS + HOUR_MS), Arc::clone(&fits)).await.unwrap();
+        assert_eq!(released.later, [draft(2).id], "the third one holds that day, and it waits for room");
+        assert_eq!(released.queued, [draft(3).id]);
+        assert_eq!(held().await, [HOLD, HOLD, HOLD]);
+        let released = store.release_due(limited(3 * DAY_MS - HOUR_MS), Arc::clone(&fits)).await.unwrap();
+        assert_eq!(released.later, [draft(2).id]);
+        // Put off to a day that has room, it is held there and in its old day no more.
+        let off = recheck(|| Ok(at(3 * DAY_MS - HOUR_MS / 2)));
+        let later = Due { day: Limits::default(), ..limited(3 * DAY_MS - HOUR_MS / 2 - MINUTE_MS) };
+        assert_eq!(store.release_due(later, off).await.unwrap().later, [draft(2).id]);
+        let after = days(&*store).await;
+        assert_eq!(after.iter().map(|(_, held, _)| *held).sum::<i64>(), 3 * HOLD, "{after:?}");
+        assert_eq!(store.release_due(limited(3 * DAY_MS + 1), fits).await.unwrap().ended, [draft(2).id]);
+        assert_eq!(state_of(&*store, &draft(2).id).await, State::Expired);
+        assert_eq!(held().await.into_iter().sum::<i64>(), 2 * HOLD, "its money is back");
+    }
+}
+
+async fn what_is_to_leave_by_a_time_never_leaves_after_it(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        let by = |at_ms: i64, by_ms: i64| Verdict::At {
+            at_ms: NOW.plus_ms(at_ms).as_millis(),
+            by_ms: Some(NOW.plus_ms(by_ms).as_millis()),
+            why: "then".into(),
+        };
+        reserved(&*store, intent(vec![draft(1)]), by(HOUR_MS, 2 * HOUR_MS)).await;
+        reserved(&*store, intent(vec![draft(2)]), by(HOUR_MS, 2 * HOUR_MS)).await;
+        let released = Due { limit: 1, ..due(2 * HOUR_MS) };
+        assert_eq!(store.release_due(released, now()).await.unwrap().queued, [draft(1).id]);
+        // Queued in time, and its turn came too late; and one that was not even let go.
+        let late = Claim { now: NOW.plus_ms(2 * HOUR_MS + 1), max_age_ms: DAY_MS, ..claim(9) };
+        assert!(store.claim(late).await.unwrap().messages.is_empty());
+        assert_eq!(store.release_due(due(2 * HOUR_MS + 1), now()).await.unwrap().ended, [draft(2).id]);
+        for n in [1, 2] {
+            assert_eq!(state_of(&*store, &draft(n).id).await, State::Expired, "{n}");
+        }
+        // What may leave at once and not for long is let go with the shorter of the two times.
+        reserved(&*store, intent(vec![draft(3)]), by(1, 4 * HOUR_MS)).await;
+        let short = recheck(|| Ok(Verdict::Until { by_ms: NOW.plus_ms(HOUR_MS).as_millis() }));
+        assert_eq!(store.release_due(due(1), short).await.unwrap().queued, [draft(3).id]);
+        let at = |after_ms: i64| Claim { now: NOW.plus_ms(after_ms), max_age_ms: DAY_MS, ..claim(9) };
+        assert!(store.claim(at(HOUR_MS + 1)).await.unwrap().messages.is_empty());
+        assert_eq!(state_of(&*store, &draft(3).id).await, State::Expired);
+        // So is one that was queued as soon as it was accepted.
+        let until = || Verdict::Until { by_ms: NOW.plus_ms(HOUR_MS).as_millis() };
+        let Reservation::Taken { waiting, .. } = store.reserve(queued(4, 1), says(until())).await.unwrap()
+        else {
+            panic!("refused")
+        };
+        assert!(waiting.is_empty());
+        assert!(store.claim(at(HOUR_MS + 1)).await.unwrap().messages.is_empty());
+        assert_eq!(state_of(&*store, &draft(4).id).await, State::Expired);
+        assert_eq!(held(&*store).await, (0, 0));
+    }
+}
+
+async fn no_more_is_let_go_than_the_queue_is_to_have(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        for n in 1..=3 {
+            reserved(&*store, intent(vec![draft(n)]), at(HOUR_MS)).await;
+        }
+        let short = || Due { most_queued: 2, ..due(HOUR_MS) };
+        let first = store.release_due(short(), now()).await.unwrap();
+        assert_eq!((first.queued.len(), first.has_more), (2, true));
+        let full = store.release_due(short(), now()).await.unwrap();
+        assert_eq!((full.queued.len(), full.has_more), (0, true));
+        let claim = Claim { now: NOW.plus_ms(HOUR_MS), max_age_ms: DAY_MS, ..claim(1) };
+        assert_eq!(store.claim(claim).await.unwrap().messages.len(), 1);
+        assert_eq!(store.release_due(short(), now()).await.unwrap().queued, [draft(3).id]);
+    }
+}
+
 on_every_backend![
     what_leaves_later_or_waits_for_a_person_holds_its_money_and_is_nobodys_to_take,
     what_has_become_due_is_decided_on_once_more_by_the_facts_of_then,
     what_is_paused_or_paid_for_by_a_frozen_budget_or_another_providers_stays_and_what_is_too_late_ends,
     what_may_not_leave_when_its_time_has_come_waits_on_or_ends,
-    what_waits_by_itself_is_taken_back_by_the_operator_and_by_nobody_else,
+    what_waits_is_taken_back_by_its_owner_and_by_nobody_else,
     what_waits_is_taken_back_with_its_bulk_and_by_its_person,
     recovery_and_forgetting_leave_what_waits,
     what_left_later_counts_for_its_person_when_it_left,
+    each_day_holds_what_is_planned_for_it_and_none_is_starved_by_another,
+    what_moves_to_another_day_is_held_there_or_waits_until_it_has_room_or_expires,
+    what_is_to_leave_by_a_time_never_leaves_after_it,
+    no_more_is_let_go_than_the_queue_is_to_have,
 ];
 
 #[tokio::test]
