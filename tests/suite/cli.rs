@@ -519,7 +519,10 @@ fn tools_prints_the_list_that_a_client_gets() {
     let tools = run(command).json();
     let names: Vec<&str> =
         tools.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["send_sms", "send_bulk", "get_balance", "list_sms", "get_status", "open_session"]);
+    assert_eq!(
+        names,
+        ["send_sms", "send_bulk", "get_balance", "list_sms", "get_status", "cancel_sms", "open_session"]
+    );
 }
 
 #[test]

@@ -131,7 +131,8 @@ fn does_everything(library: &Library, is_http: bool) {
     let server = is_http.then(|| desk.http(|_| {}));
     let target = server.as_ref().map_or_else(|| command(&desk), |server| vec![server.url()]);
     let Some(lines) = library.run("everything", &target) else { return };
-    let tools = ["get_balance", "get_status", "list_sms", "open_session", "send_bulk", "send_sms"];
+    let tools =
+        ["cancel_sms", "get_balance", "get_status", "list_sms", "open_session", "send_bulk", "send_sms"];
     assert_eq!(step(&lines, "list")["tools"], json!(tools));
     assert_eq!(
         *step(&lines, "quote"),

@@ -39,6 +39,10 @@ fn tools() -> Vec<(&'static str, Value, Vec<Argument>)> {
                 ("session", "string"),
                 ("allow_duplicate", "boolean"),
                 ("dry_run", "boolean"),
+                ("purpose", "enum"),
+                ("send_at", "string"),
+                ("send_at_local", "string"),
+                ("deliver_by", "string"),
             ],
         ),
         (
@@ -52,6 +56,10 @@ fn tools() -> Vec<(&'static str, Value, Vec<Argument>)> {
                 ("session", "string"),
                 ("on_invalid", "enum"),
                 ("dry_run", "boolean"),
+                ("purpose", "enum"),
+                ("send_at", "string"),
+                ("send_at_local", "string"),
+                ("deliver_by", "string"),
             ],
         ),
         ("get_balance", json!({}), vec![("session", "string")]),
@@ -69,6 +77,7 @@ fn tools() -> Vec<(&'static str, Value, Vec<Argument>)> {
             ],
         ),
         ("get_status", json!({ "id": "msg_x" }), vec![("id", "string")]),
+        ("cancel_sms", json!({ "id": "msg_x" }), vec![("id", "string")]),
         (
             "open_session",
             json!({}),
@@ -337,6 +346,17 @@ fn out_of_range() -> Vec<Wrong> {
                 &["`idempotency_key`", "1 to 128 bytes"],
             );
         }
+        let past = "1999-01-01T00:00:00Z";
+        for time in
+            ["null", "soon", "2026-13-01T00:00:00Z", "2999-01-01T00:00:00Z", past, "\u{202e}", &megabyte]
+        {
+            for name in ["send_at", "deliver_by"] {
+                if (name, time) != ("deliver_by", "2999-01-01T00:00:00Z") {
+                    let named = format!("`{name}`");
+                    add(tool.0, with(tool.1, name, &text(time)), &["invalid_argument"], &[&named]);
+                }
+            }
+        }
         for session in ["null", "None", "undefined", "nil", "x", "ses_", &megabyte, "ses_\u{0}"] {
             add(tool.0, with(tool.1, "session", &text(session)), &["session_invalid"], &["open_session"]);
         }
@@ -378,7 +398,9 @@ fn out_of_range() -> Vec<Wrong> {
         &format!("bat_{megabyte}"),
         &megabyte,
     ] {
-        add("get_status", with(&id, "id", &text(id_text)), &["not_found", "invalid_argument"], &["`id`"]);
+        for tool in ["get_status", "cancel_sms"] {
+            add(tool, with(&id, "id", &text(id_text)), &["not_found", "invalid_argument"], &["`id`"]);
+        }
     }
     add(
         "open_session",

@@ -92,7 +92,10 @@ async fn every_client_sees_the_same_tools_in_the_same_order() {
     }
     let names: Vec<&str> =
         lists[0].1.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["send_sms", "send_bulk", "get_balance", "list_sms", "get_status", "open_session"]);
+    assert_eq!(
+        names,
+        ["send_sms", "send_bulk", "get_balance", "list_sms", "get_status", "cancel_sms", "open_session"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

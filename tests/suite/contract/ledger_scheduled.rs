@@ -394,7 +394,7 @@ async fn what_moves_to_another_day_is_held_there_or_waits_until_it_has_room_or_e
         assert_eq!(released.later, [draft(2).id], "the third one holds that day, and it waits for room");
         assert_eq!(released.queued, [draft(3).id]);
         assert_eq!(held().await, [HOLD, HOLD, HOLD]);
-        let released = store.release_due(limited(3 * DAY_MS - HOUR_MS), Arc::clone(&fits)).await.unwrap();
+        let released = store.release_due(limited(2 * DAY_MS + 3 * HOUR_MS), Arc::clone(&fits)).await.unwrap();
         assert_eq!(released.later, [draft(2).id]);
         // Put off to a day that has room, it is held there and in its old day no more.
         let off = recheck(|| Ok(at(3 * DAY_MS - HOUR_MS / 2)));
