@@ -17,6 +17,9 @@ pub(super) const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 /// The end of a day.
 const MIDNIGHT: u16 = 24 * 60;
 
+/// The windows of one day, in minutes from midnight.
+type OfDay = Vec<(u16, u16)>;
+
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// One line of windows: the same hours on some days of the week, such as `mon-fri 09:00-21:30`.
@@ -83,7 +86,7 @@ fn read_time(text: &str) -> Option<u16> {
 
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut all: [Vec<(u16, u16)>; 7] = Default::default();
+        let mut all: [OfDay; 7] = Default::default();
         for (day, _) in all.iter_mut().zip(self.days).filter(|(_, is_in)| *is_in) {
             day.push((self.from, self.to));
         }
@@ -107,14 +110,14 @@ impl<'de> Deserialize<'de> for Window {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hours {
     /// By day from Monday: windows in minutes of the day, in order, none of which touches the next.
-    days: [Vec<(u16, u16)>; 7],
+    days: [OfDay; 7],
     holidays: Vec<Holiday>,
 }
 
 impl Hours {
     /// These windows, but for the holidays. No windows: never.
     pub fn new(windows: &[Window], holidays: Vec<Holiday>) -> Self {
-        let mut days: [Vec<(u16, u16)>; 7] = Default::default();
+        let mut days: [OfDay; 7] = Default::default();
         for (index, day) in days.iter_mut().enumerate() {
             let own = windows.iter().filter(|window| window.days.get(index) == Some(&true));
             let mut all: Vec<(u16, u16)> = own.map(|window| (window.from, window.to)).collect();
@@ -131,7 +134,7 @@ impl Hours {
 
     /// When both let texts through.
     pub fn and(&self, other: &Self) -> Self {
-        let mut days: [Vec<(u16, u16)>; 7] = Default::default();
+        let mut days: [OfDay; 7] = Default::default();
         for (day, (own, others)) in days.iter_mut().zip(self.days.iter().zip(&other.days)) {
             for (from, to) in own {
                 let both = others.iter().map(|(start, end)| ((*from).max(*start), (*to).min(*end)));
@@ -212,9 +215,9 @@ fn date_of(day: i64) -> Option<Date> {
 }
 
 /// What is the same on days that follow each other stands in one line.
-fn lines(days: &[Vec<(u16, u16)>; 7]) -> Vec<String> {
+fn lines(days: &[OfDay; 7]) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut named: Vec<(usize, usize, &Vec<(u16, u16)>)> = Vec::new();
+    let mut named: Vec<(usize, usize, &OfDay)> = Vec::new();
     for (index, windows) in days.iter().enumerate().filter(|(_, windows)| !windows.is_empty()) {
         match named.last_mut() {
             Some((_, last, same)) if *same == windows && *last + 1 == index => *last = index,
