@@ -7,6 +7,7 @@ pub mod opt_outs;
 pub mod proposals;
 mod prune;
 mod room;
+pub mod rules;
 pub mod vendors;
 
 pub use room::Operate;

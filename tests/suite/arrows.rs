@@ -24,7 +24,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("engine", &["sms", "access", "policy", "ledger", "provider", "clock", "setting", "error", "halt"]),
     ("mcp", &["engine", "sms", "error"]),
     ("http", &["mcp", "engine", "setting", "sms", "error", "halt"]),
-    ("config", &["access", "policy", "engine", "http", "mcp", "provider", "setting", "sms", "error"]),
+    ("config", &["policy", "engine", "http", "mcp", "provider", "setting", "sms", "error"]),
     ("cli", &["access", "app", "config", "error", "halt", "mcp", "engine", "sms"]),
     ("app", &["*"]),
     ("lib", &["*"]),
