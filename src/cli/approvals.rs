@@ -81,9 +81,9 @@ async fn with_engine<T>(loaded: &Loaded, ask: impl AsyncFnOnce(&Engine) -> Resul
 
 /// What an approver says yes to.
 pub(super) fn decision(shown: &Shown) -> Decision {
-    let Proposal { id, principal, messages, held_micros, currency, .. } = &shown.proposal;
-    let subject =
-        format!("{id}: {messages} message(s) of {principal}, at most {} {currency}", Amount(*held_micros));
+    // Nothing of it changes while its agent takes something back: what is left is a part of it.
+    let Proposal { id, principal, messages, .. } = &shown.proposal;
+    let subject = format!("{id}: {messages} message(s) of {principal}");
     Decision::new(APPROVE, &subject, &[id.as_str().as_bytes(), &shown.digest])
 }
 
