@@ -20,6 +20,7 @@ mod caller;
 mod carriers;
 mod clients;
 pub mod contract;
+mod deciding;
 mod deliver;
 mod halted;
 mod life;
@@ -50,7 +51,7 @@ use crate::policy::Policy;
 use crate::provider::exchange::{Arguments, Event, Finding, Webhook};
 use crate::setting::Span;
 use crate::sms::destination::Destination;
-use crate::sms::message::{BatchId, MessageId, ProposalId, Realm, State};
+use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::number::Number;
 use approvers::{Asked, Proves};
 use campaign::CampaignArgs;
@@ -59,7 +60,6 @@ use contract::{
     ListArgs, OpenAnswer, OpenArgs, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
 };
 use opt_outs::Wants;
-use proposals::Shown;
 use reconcile::{Found, Reconciled};
 use rooms::Rooms;
 use vendors::{Standing, Tariff, Vendor};
@@ -72,7 +72,7 @@ pub use crate::policy::Assumed;
 pub use caller::{Base, Caller, Person};
 pub use carriers::carrier::Carrier;
 pub use carriers::route::Carriers;
-pub use operate::{approvers, explain, opt_outs, proposals, vendors};
+pub use operate::{approvers, explain, opt_outs, page, proposals, vendors};
 pub use receive::reconcile;
 pub use receive::webhook::{Called, Refused};
 pub use rooms::Parts;
@@ -472,40 +472,6 @@ impl Engine {
     /// As [`approvers::prove`].
     pub async fn prove(&self, caller: &Caller, asked: Asked<'_>, proof: Proof) -> Result<String> {
         self.rooms.operate.prove(caller, asked, proof).await
-    }
-
-    /// What waits for a person's decision, oldest first.
-    ///
-    /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn proposals(&self, caller: &Caller) -> Result<Vec<Proposal>> {
-        self.rooms.operate.proposals(caller).await
-    }
-
-    /// One of them with its first messages, by its id or that of its message or bulk.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) or
-    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn proposal(&self, caller: &Caller, id: &str, most: u32) -> Result<Shown> {
-        self.rooms.operate.proposal(caller, id, most).await
-    }
-
-    /// Says yes to what has this digest.
-    ///
-    /// # Errors
-    /// As [`Engine::proposal`], and [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument)
-    /// where it was decided before, is over, or is not what was shown.
-    pub async fn approve(&self, person: &Person, id: &ProposalId, digest: [u8; 32]) -> Result<Proposal> {
-        self.rooms.operate.approve(person, id, digest).await
-    }
-
-    /// Says no, for a reason that its agent is told.
-    ///
-    /// # Errors
-    /// As [`Engine::approve`].
-    pub async fn refuse(&self, caller: &Caller, id: &ProposalId, why: Option<String>) -> Result<Proposal> {
-        self.rooms.operate.refuse(caller, id, why).await
     }
 
     /// What to know where what waits leaves only if a server runs then that nobody promises.

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::room::Operate;
+use crate::access::Decision;
 use crate::clock::Timestamp;
 use crate::engine::arguments::invalid;
 use crate::engine::caller::{Caller, Person};
@@ -14,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Record;
 use crate::ledger::proposals::{Decided, Deciding, Proposal, Taken};
 use crate::sms::message::ProposalId;
+use crate::sms::money::Amount;
 use crate::sms::number::Number;
 use crate::sms::schedule::Schedule;
 
@@ -27,7 +29,7 @@ const MAX_WHY: usize = 500;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The verbs, as the gate, the log and the ledger name them.
-pub const APPROVE: &str = "approvals approve";
+const APPROVE: &str = "approvals approve";
 const REFUSE: &str = "approvals refuse";
 
 /// A proposal with what is decided on.
@@ -37,8 +39,22 @@ pub struct Shown {
     pub proposal: Proposal,
     /// What a yes is a yes to.
     pub digest: [u8; 32],
+    /// Whether somebody may decide now.
+    pub is_open: bool,
     /// Its first messages, with their texts.
     pub messages: Vec<Seen>,
+}
+
+impl Shown {
+    /// What an approver says yes to, wherever they are asked.
+    pub fn decision(&self) -> Decision {
+        let Proposal { id, principal, messages, held_micros, currency, .. } = &self.proposal;
+        let subject = format!(
+            "{id}: {messages} message(s) of {principal}, at most {} {currency}",
+            Amount(*held_micros)
+        );
+        Decision::new(APPROVE, &subject, &[id.as_str().as_bytes(), &self.digest])
+    }
 }
 
 /// A message of a proposal.
@@ -83,7 +99,8 @@ impl Operate {
             let (send_at, deliver_by) = (at_ms.map(Timestamp), by_ms.map(Timestamp));
             messages.push(Seen { record, country, is_first, send_at, deliver_by });
         }
-        Ok(Shown { proposal, digest, messages })
+        let is_open = proposal.is_open(self.life.now());
+        Ok(Shown { proposal, digest, is_open, messages })
     }
 
     /// Says yes to what has this digest.

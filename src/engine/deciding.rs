@@ -1,0 +1,77 @@
+//! The verbs of the engine for what waits for a person: to look at it, and to decide.
+
+use super::Engine;
+use super::caller::{Caller, Person};
+use super::operate::page::Texts;
+use super::operate::proposals::Shown;
+use crate::access::{Challenge, Decision};
+use crate::error::Result;
+use crate::ledger::proposals::Proposal;
+use crate::sms::message::ProposalId;
+
+impl Engine {
+    /// What waits for a person's decision, oldest first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn proposals(&self, caller: &Caller) -> Result<Vec<Proposal>> {
+        self.rooms.operate.proposals(caller).await
+    }
+
+    /// One of them with its first messages, by its id or that of its message or bulk.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) or
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn proposal(&self, caller: &Caller, id: &str, most: u32) -> Result<Shown> {
+        self.rooms.operate.proposal(caller, id, most).await
+    }
+
+    /// Says yes to what has this digest.
+    ///
+    /// # Errors
+    /// As [`Engine::proposal`], and [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument)
+    /// where it was decided before, is over, or is not what was shown.
+    pub async fn approve(&self, person: &Person, id: &ProposalId, digest: [u8; 32]) -> Result<Proposal> {
+        self.rooms.operate.approve(person, id, digest).await
+    }
+
+    /// Says no, for a reason that its agent is told.
+    ///
+    /// # Errors
+    /// As [`Engine::approve`].
+    pub async fn refuse(&self, caller: &Caller, id: &ProposalId, why: Option<String>) -> Result<Proposal> {
+        self.rooms.operate.refuse(caller, id, why).await
+    }
+
+    /// Says where the page is: an address without `/approve/...`. Answers name it from then on.
+    pub fn decides_at(&self, address: &str) {
+        // Said once, by whoever serves the page.
+        let _ = self.rooms.submit.answers.page.set(address.trim_end_matches('/').to_owned());
+    }
+
+    /// What an approver is to sign for this decision; nothing where there is no approver.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable), or
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) where the system has no random bits.
+    pub async fn challenge(&self, caller: &Caller, decision: &Decision) -> Result<Option<Challenge>> {
+        self.rooms.operate.challenge(caller, decision).await
+    }
+
+    /// Every distinct text of what waits for a person, with how often it is there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn proposed_texts(&self, caller: &Caller, id: &ProposalId) -> Result<Texts> {
+        self.rooms.operate.texts(caller, id).await
+    }
+
+    /// Bits that nobody guesses.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal).
+    pub fn random(&self) -> Result<[u8; 32]> {
+        self.rooms.life.random()
+    }
+}
