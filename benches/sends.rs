@@ -649,6 +649,7 @@ async fn fill(path: &Path) {
             forward: false,
             drafts,
             all_or_none: true,
+            answers_of: Vec::new(),
             duplicate_window_ms: 0,
             per_second: 1_000_000,
             keep_texts: true,

@@ -1,6 +1,7 @@
 //! Builds the parts from the configuration, serves, and stops in good order.
 
 mod approving;
+mod pausing;
 mod rehearsal;
 mod stop;
 
@@ -24,9 +25,9 @@ use crate::clock::{Clock as _, SharedClock, SystemClock, Timestamp};
 use crate::config::{self, Config, Loaded, Log, LogFormat, LogLevel, MarkPlace};
 use crate::engine::{Base, Caller, Carrier, Carriers, Engine, Parts, Person, endpoint};
 use crate::error::Result;
-use crate::halt::{Halts, Pause};
+use crate::halt::Halts;
 use crate::http::{self, Endpoint, Options};
-use crate::ledger::facets::{Accounts, Upkeep as _};
+use crate::ledger::facets::Upkeep as _;
 use crate::ledger::mark::{Accepted, MarkAt, Marking, Outlook};
 use crate::ledger::sqlite::{self, Looked, PauseFile, Restored, SqliteLedger};
 use crate::mcp::{Callers, Server, stdio};
@@ -39,6 +40,7 @@ use crate::sms::facts::PROCESS_SESSION;
 use crate::sms::message::hex;
 use crate::sms::peer::{Difference, Peer};
 pub use approving::{Deciders, challenge, deciders, new_secret, prove};
+pub use pausing::{keep_act, pause, pause_of, pauses, resume};
 pub use rehearsal::{Tried, rehearse};
 pub(crate) use stop::Stop;
 
@@ -161,8 +163,9 @@ fn own_peer(loaded: &Loaded, surface: &str) -> Peer {
 }
 
 fn policy(loaded: &Loaded) -> Policy {
-    let Config { guard, rates, schedule, approval, .. } = &loaded.config;
-    Policy::new(guard.clone(), rates.clone()).scheduling(*schedule).asking(approval.clone())
+    let Config { guard, rates, schedule, approval, quiet, .. } = &loaded.config;
+    let policy = Policy::new(guard.clone(), rates.clone()).scheduling(*schedule);
+    policy.asking(approval.clone()).quiet_hours(quiet.clone())
 }
 
 /// The parts of the engine over this ledger.
@@ -536,54 +539,6 @@ pub fn outboxes(loaded: &Loaded) -> Vec<Reader> {
         }
     }
     places.into_iter().map(Reader::new).collect()
-}
-
-/// A pause of this from now on.
-pub fn pause_of(provider: Option<String>, principal: Option<String>) -> Pause {
-    Pause { since: SystemClock.now(), provider, principal }
-}
-
-/// Pauses this in every process that uses the ledger. Returns all that is paused.
-///
-/// # Errors
-/// What [`PauseFile::of_closed`] and [`PauseFile::pause`] fail with.
-pub fn pause(ledger: &Path, caller: &Caller, asked: Pause) -> Result<Vec<Pause>> {
-    let what = asked.what();
-    let pauses = PauseFile::of_closed(ledger)?.pause(asked)?;
-    caller.acted("pause", &what);
-    Ok(pauses)
-}
-
-/// Ends a pause of just this. Returns all that is still paused.
-///
-/// # Errors
-/// What [`PauseFile::of_closed`] and [`PauseFile::resume`] fail with.
-pub fn resume(ledger: &Path, person: &Person, asked: &Pause) -> Result<Vec<Pause>> {
-    let left = PauseFile::of_closed(ledger)?.resume(asked)?;
-    person.widened("resume", &asked.what());
-    Ok(left)
-}
-
-/// Keeps in the ledger what a person is about to do beside it; nothing where there is none yet.
-///
-/// # Errors
-/// Those of the ledger.
-pub async fn keep_act(loaded: &Loaded, person: &Person, verb: &str, subject: &str) -> Result<()> {
-    if !loaded.ledger.exists() {
-        return Ok(());
-    }
-    let store = open_ledger(loaded)?;
-    let kept = store.note_act(person.act(verb, subject, SystemClock.now())).await;
-    store.close().await?;
-    kept
-}
-
-/// What is paused.
-///
-/// # Errors
-/// What [`PauseFile::of_closed`] and [`PauseFile::list`] fail with.
-pub fn pauses(ledger: &Path) -> Result<Vec<Pause>> {
-    PauseFile::of_closed(ledger)?.list()
 }
 
 fn open_ledger(loaded: &Loaded) -> Result<SqliteLedger> {

@@ -28,6 +28,7 @@ mod pausing;
 mod providers;
 mod proving;
 mod reconcile;
+mod rules;
 mod send;
 mod short;
 mod speech;

@@ -53,6 +53,7 @@ use crate::setting::Span;
 use crate::sms::destination::Destination;
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::number::Number;
+use crate::sms::purpose::Purpose;
 use approvers::{Asked, Proves};
 use campaign::CampaignArgs;
 use contract::{
@@ -62,6 +63,7 @@ use contract::{
 use opt_outs::Wants;
 use reconcile::{Found, Reconciled};
 use rooms::Rooms;
+use rules::Ruled;
 use vendors::{Standing, Tariff, Vendor};
 
 pub use crate::ledger::Act;
@@ -72,7 +74,7 @@ pub use crate::policy::Assumed;
 pub use caller::{Base, Caller, Person};
 pub use carriers::carrier::Carrier;
 pub use carriers::route::Carriers;
-pub use operate::{approvers, explain, opt_outs, page, proposals, vendors};
+pub use operate::{approvers, explain, opt_outs, page, proposals, rules, vendors};
 pub use receive::reconcile;
 pub use receive::webhook::{Called, Refused};
 pub use rooms::Parts;
@@ -361,6 +363,15 @@ impl Engine {
     /// Asks each vendor by its cheapest reads what works, and looks for receipts that match no message.
     pub async fn check_vendors(&self, caller: &Caller) -> Vec<(String, Result<Vec<Finding>>)> {
         self.rooms.operate.check_vendors(caller).await
+    }
+
+    /// What holds for texts of this purpose to this number, for the operator.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidNumber`](crate::error::ErrorKind::InvalidNumber) or
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn rules(&self, caller: &Caller, to: &str, purpose: Purpose) -> Result<Ruled> {
+        self.rooms.operate.rules(caller, to, purpose).await
     }
 
     /// Everybody who wants no more texts, latest first.

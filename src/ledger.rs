@@ -23,7 +23,8 @@ pub use model::{
     Decide, Draft, Due, E164, Filter, Forward, Gone, Idempotency, Intent, LookClaim, MOST_PENDING,
     MakeDrafts, Many, Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending,
     ProviderName, Recheck, Record, Recorded, Recovered, Released, Replies, ReplyPage, ReplyPlace,
-    ReplyRecord, Report, Reservation, SHOWN_AN_HOUR, Segment, Settled, Settlement, Target, VendorId, Whole,
+    ReplyRecord, Report, Reservation, SHOWN_AN_HOUR, Said, Segment, Settled, Settlement, Target, VendorId,
+    Whole,
 };
 
 use facets::{

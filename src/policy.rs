@@ -12,6 +12,7 @@ mod ask;
 mod assumed;
 mod limits;
 mod peers;
+pub mod quiet;
 mod settings;
 mod spent;
 mod timing;

@@ -24,3 +24,4 @@ pub mod text;
 pub mod unfinished;
 pub mod untrusted;
 pub mod verdict;
+pub mod zones;

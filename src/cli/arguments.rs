@@ -142,6 +142,11 @@ pub(super) enum Command {
     },
     /// Send one text to everybody on a list that the provider keeps
     Campaign(CampaignCommand),
+    /// Show in which hours texts may reach a number, and who says so
+    Rules {
+        #[command(subcommand)]
+        action: RulesAction,
+    },
     /// Show who wants no more texts, add somebody, or take somebody off
     OptOut {
         #[command(subcommand)]
@@ -371,6 +376,21 @@ pub(super) struct ResumeCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum RulesAction {
+    /// Show its zones, the rows that hold, whether it may be texted now, and when next
+    Show {
+        /// Phone number
+        number: String,
+        /// For texts of this purpose
+        #[arg(long, value_parser = purpose, default_value = "marketing")]
+        purpose: Purpose,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum OptOutAction {
     /// Show them, latest first
     List,
@@ -576,7 +596,7 @@ impl Command {
             | Self::Pause(_)
             | Self::Backup { .. } => None,
             Self::Status { .. } | Self::List(_) | Self::Balance { .. } | Self::Provider { .. } => None,
-            Self::Outbox { .. } => None,
+            Self::Outbox { .. } | Self::Rules { .. } => None,
             Self::Serve { .. }
             | Self::Init(_)
             | Self::Demo
@@ -598,7 +618,8 @@ impl Command {
             | Self::Status { json, .. }
             | Self::Balance { json }
             | Self::Budget { json, .. }
-            | Self::Explain { json, .. } => *json,
+            | Self::Explain { json, .. }
+            | Self::Rules { action: RulesAction::Show { json, .. } } => *json,
             Self::Approver { action: Some(ApproverAction::List { json }) } => *json,
             Self::Approvals {
                 action: Some(ApprovalsAction::List { json } | ApprovalsAction::Show { json, .. }),

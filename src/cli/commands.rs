@@ -11,7 +11,7 @@ use super::output::{self, note, print_json};
 use super::proving::Proving;
 use super::{
     approvals, approvers, budget, bulk, campaign, check, csv, deciding, demo, ending, explain, init,
-    ledger_file, messages, opt_out, outbox, pausing, providers, reconcile, send, trial,
+    ledger_file, messages, opt_out, outbox, pausing, providers, reconcile, rules, send, trial,
 };
 use crate::app::{self, Role};
 use crate::config::{Config, Flags, Loaded, Sources};
@@ -239,6 +239,7 @@ async fn with_engine(
             providers::provider((engine, &loaded.ledger), &caller, name, action, arguments).await
         }
         Command::Campaign(command) => campaign::campaign(engine, caller, command).await,
+        Command::Rules { action } => rules::rules(engine, &caller, action).await,
         Command::OptOut { action } => opt_out::opt_out(engine, loaded, (&caller, &passed), action).await,
         Command::Reconcile(command) => reconcile::reconcile(engine, (&caller, &passed), command).await,
         Command::Ledger { action: LedgerAction::Acts { json } } => {

@@ -26,6 +26,8 @@ pub struct Config {
     pub default_region: Option<Region>,
     /// What an agent may do.
     pub guard: policy::Settings,
+    /// When texts may leave, by the clock of who gets them.
+    pub quiet: policy::quiet::Settings,
     /// Price of one segment by country ("FR") or prefix ("+337"), in the guard's currency, where the provider
     /// names none. The longest match wins.
     #[schemars(with = "BTreeMap<String, Amount>")]

@@ -8,6 +8,7 @@ pub mod page;
 pub mod proposals;
 mod prune;
 mod room;
+pub mod rules;
 pub mod vendors;
 
 pub use room::Operate;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::model::{
     Act, Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Gone, Intent, LookClaim,
     Many, Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName,
-    Recheck, Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled,
+    Recheck, Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Said, Segment, Settled,
     Settlement, Target, VendorId, Whole,
 };
 use super::told::Unmatched;
@@ -191,6 +191,9 @@ pub trait People: Send + Sync {
 
     /// Everybody who wants no more texts, latest first.
     async fn opt_outs(&self, limit: u32) -> Result<Vec<OptOut>>;
+
+    /// What the person of this number let be known about texts.
+    async fn said(&self, number: E164<'_>, now: Timestamp) -> Result<Said>;
 
     /// Since when this number wants no more texts.
     async fn out_since(&self, number: &str) -> Result<Option<Timestamp>>;

@@ -20,7 +20,7 @@ pub use outbox::Forward;
 pub use pacing::Pacing;
 pub use people::{
     ANSWERS_MS, MOST_PENDING, NewPending, NewReply, OptOut, Pended, Pending, Recorded, Replies, ReplyPage,
-    ReplyPlace, ReplyRecord, SHOWN_AN_HOUR, Settled,
+    ReplyPlace, ReplyRecord, SHOWN_AN_HOUR, Said, Settled,
 };
 pub use queue::{Back, Claim, Claimed, Due, Gone, Recheck, Recovered, Released};
 pub use record::{BatchMessage, BatchRecord, Change, Filter, Record, Whole};

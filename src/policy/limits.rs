@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::approval::Approval;
+use super::quiet::{self, Quiet};
 use super::settings::{Scheduling, Settings};
 use super::timing::Timing;
 use crate::setting::Span;
@@ -16,6 +17,7 @@ pub struct Policy {
     pub(super) settings: Settings,
     pub(super) rates: BTreeMap<Destination, Amount>,
     pub(super) timing: Option<Timing>,
+    pub(super) quiet: Quiet,
     pub(super) late: Span,
     pub(super) approval: Approval,
 }
@@ -32,18 +34,24 @@ pub struct Slice {
 impl Policy {
     /// A guard with these settings and this rate card (price of one segment).
     pub fn new(settings: Settings, rates: BTreeMap<Destination, Amount>) -> Self {
-        Self {
-            settings,
-            rates,
-            timing: None,
-            late: Scheduling::default().late,
-            approval: Approval::default(),
-        }
+        let (late, quiet) = (Scheduling::default().late, Quiet::new(quiet::Settings::default()));
+        Self { settings, rates, timing: None, quiet, late, approval: Approval::default() }
     }
 
     /// The same, which asks this when what it does not refuse may leave.
     pub fn timed(self, timing: Timing) -> Self {
         Self { timing: Some(timing), ..self }
+    }
+
+    /// The same, with these quiet hours.
+    #[must_use]
+    pub fn quiet_hours(self, settings: quiet::Settings) -> Self {
+        Self { quiet: Quiet::new(settings), ..self }
+    }
+
+    /// The quiet hours.
+    pub fn quiet(&self) -> &Quiet {
+        &self.quiet
     }
 
     /// The same, with these rules for what leaves later.

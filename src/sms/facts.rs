@@ -211,6 +211,8 @@ pub struct Facts {
     pub is_opted_out: bool,
     /// Somebody asked for no more texts who may be the recipient, and no person has said yet who it was.
     pub is_stop_pending: bool,
+    /// How long ago the recipient wrote, in milliseconds, where that was lately and is asked for.
+    pub wrote_ago_ms: Option<i64>,
     /// The other processes that send from this ledger, as far as they live and their rules are not ours: what
     /// one of them forbids nobody does.
     pub peers: Arc<[Peer]>,

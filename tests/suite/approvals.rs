@@ -62,7 +62,7 @@ async fn attack(bench: &Bench, kind: usize, round: usize) -> usize {
     let word = |n: usize| {
         (0..3).map(|i| char::from(b'b' + u8::try_from(n / 12usize.pow(i) % 12).unwrap())).collect::<String>()
     };
-    let text = format!("Round {} of {}", word(kind), word(round));
+    let text = format!("Say {}{} please", word(kind), word(round));
     let args = || to(n, &text);
     let target = async |args: SendArgs| {
         let told = send(engine, args).await.unwrap();
@@ -86,7 +86,7 @@ async fn attack(bench: &Bench, kind: usize, round: usize) -> usize {
         // Under other keys, in look-alike letters, and as meant twice.
         1 => {
             target(args()).await;
-            let spelled = text.replace('o', "\u{43e}").replace('R', "\u{ff32}");
+            let spelled = text.replace('e', "\u{435}").replace('S', "\u{ff33}");
             for other in [text.clone(), spelled] {
                 assert!(send(engine, to(n, &other)).await.is_err());
             }
@@ -108,7 +108,7 @@ async fn attack(bench: &Bench, kind: usize, round: usize) -> usize {
         }
         // A changed text under the approval of another one.
         3 => {
-            let (first, second) = (target(args()).await, target(to(n, &format!("{text} or else"))).await);
+            let (first, second) = (target(args()).await, target(to(n, &format!("{text} or not"))).await);
             let ((one, one_digest), (two, two_digest)) =
                 (proposed(engine, &first).await, proposed(engine, &second).await);
             is(engine.approve(&approver("ann"), &one, two_digest).await, ErrorKind::InvalidArgument);
@@ -137,7 +137,7 @@ async fn attack(bench: &Bench, kind: usize, round: usize) -> usize {
         6 => {
             let at = |ms: i64| Some(bench.clock_now().plus_ms(ms).rfc3339());
             target(SendArgs { send_at: at(HOUR_MS), ..args() }).await;
-            target(SendArgs { deliver_by: at(HOUR_MS), ..to(n, &format!("{text}!?")) }).await;
+            target(SendArgs { deliver_by: at(HOUR_MS), ..to(n, &format!("{text} by then")) }).await;
             2
         }
         // A bulk, and a bulk of one; said to be something else.
@@ -152,7 +152,7 @@ async fn attack(bench: &Bench, kind: usize, round: usize) -> usize {
                 ..BulkArgs::default()
             };
             for count in [1, 3] {
-                let message = format!("{text} to {count}");
+                let message = format!("{text} to {}", ["one", "three"][count / 2]);
                 let args = BulkArgs { message, ..bulk(count) };
                 let told =
                     engine.send_bulk(caller(Base::Open), args, Some(Duration::ZERO), None).await.unwrap();

@@ -155,6 +155,11 @@ pub fn bench_asking(
     bench_by(Scripted::default(), change, |policy, _| policy.asking(rules))
 }
 
+/// One with these quiet hours.
+pub fn bench_with_hours(hours: sms_mcp::policy::quiet::Settings) -> Bench {
+    bench_by(Scripted::default(), |_| {}, |policy, _| policy.quiet_hours(hours))
+}
+
 fn bench_by(
     provider: Scripted,
     change: impl FnOnce(&mut sms_mcp::policy::Settings),

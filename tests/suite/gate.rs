@@ -31,7 +31,7 @@ const fn widens(command: &'static str, arguments: &'static [&'static str], word:
 }
 
 /// Every command, as it stands in the help. What is widened by a flag alone has a second row.
-const TABLE: [Row; 42] = [
+const TABLE: [Row; 48] = [
     free("serve"),
     free("init"),
     free("demo"),
@@ -48,6 +48,7 @@ const TABLE: [Row; 42] = [
     free("provider"),
     free("explain"),
     free("campaign"),
+    free("rules show"),
     free("opt-out"),
     free("opt-out list"),
     free("opt-out add"),
@@ -56,6 +57,12 @@ const TABLE: [Row; 42] = [
     free("opt-out pending list"),
     widens("opt-out pending settle", &["1", "+12025550123"], "settle"),
     widens("opt-out pending dismiss", &["1"], "dismiss"),
+    // A yes takes an approver's proof, and no word: it asks for that by itself.
+    free("approvals"),
+    free("approvals list"),
+    free("approvals show"),
+    free("approvals approve"),
+    free("approvals refuse"),
     free("approver"),
     free("approver list"),
     widens("approver add", &["carol", "--ssh-key", "carol.pub"], "add"),

@@ -56,6 +56,7 @@ mod promises;
 mod prose;
 mod protocol;
 mod prune;
+mod quiet;
 mod quoting;
 mod reads;
 mod realms;

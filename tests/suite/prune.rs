@@ -46,6 +46,7 @@ async fn fill(desk: &Desk, bulks: usize, days: i64) {
             forward: false,
             drafts: drafts.clone(),
             all_or_none: true,
+            answers_of: Vec::new(),
             duplicate_window_ms: 0,
             per_second: 1_000_000,
             keep_texts: true,

@@ -54,6 +54,7 @@ impl Deliver {
             realm: carrier.realm(),
             without: self.halting.halts().principals(carrier.name()),
             day: self.policy.limits(Scope::Day),
+            answers_of: self.policy.quiet().purposes(),
             most_queued: self
                 .policy
                 .settings()

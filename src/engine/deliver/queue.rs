@@ -38,8 +38,17 @@ const LONGEST_REST_MS: i64 = 300_000;
 struct OnItsWay<'a> {
     batch: Option<BatchId>,
     created: Timestamp,
+    /// It does not leave after this.
+    by: Option<Timestamp>,
     submission: Submission,
     way: Way<'a>,
+}
+
+impl OnItsWay<'_> {
+    /// A machine may have slept while it was in hand.
+    fn is_too_late(&self, now: Timestamp) -> bool {
+        self.by.is_some_and(|by| by < now)
+    }
 }
 
 /// What is to be done about a message that no carrier took.
@@ -223,6 +232,11 @@ impl Deliver {
         for tries in 1..=MAX_TRIES {
             let mut going = Vec::with_capacity(open.len());
             for message in open {
+                if message.is_too_late(self.life.now()) {
+                    let why = "the time by which it was to leave is over".to_owned();
+                    waiting.push((message, Outcome::NotSent { retry_after_ms: None, why }));
+                    continue;
+                }
                 match self.halting.halted(carrier.name(), &message.submission) {
                     Some(halted) => waiting.push((message, halted)),
                     None => going.push(message),
@@ -303,7 +317,8 @@ impl Deliver {
         way.hops.retain(|hop| {
             hop.carrier.name() == carrier.name() || self.is_covered(hop, &submission, record.held_micros)
         });
-        Ok(OnItsWay { batch: record.batch, created: record.created, submission, way })
+        let by = record.schedule.by_ms.map(Timestamp);
+        Ok(OnItsWay { batch: record.batch, created: record.created, by, submission, way })
     }
 
     /// Whether so much is what this carrier takes for a message, or more.
@@ -332,7 +347,12 @@ impl Deliver {
     async fn go_on(&self, carrier: &Carrier, messages: Vec<(OnItsWay<'_>, Outcome)>) {
         let (mut back, mut is_in_line) = (Vec::new(), false);
         for (message, outcome) in messages {
-            let OnItsWay { batch, created, submission, way } = message;
+            // Nobody is asked any more: what is past its time expires in the queue.
+            if message.is_too_late(self.life.now()) {
+                back.push((message.submission.id, None));
+                continue;
+            }
+            let OnItsWay { batch, created, submission, way, .. } = message;
             let way = way.after(carrier);
             let Some(ended) = self.hand_over(way, &submission, Some(Ended { carrier, outcome })).await else {
                 continue;

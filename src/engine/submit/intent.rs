@@ -62,6 +62,7 @@ impl Submit {
             keep_texts: self.keep_texts,
             proposal: None,
             looks: self.policy.approval().looks(),
+            answers_of: self.policy.quiet().purposes(),
             preview: false,
         }
     }

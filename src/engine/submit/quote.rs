@@ -149,7 +149,9 @@ impl Submit {
             match self.ledger.reserve(intent, self.decide_one(&prepared, args.allow_duplicate, now)).await {
                 Ok(Reservation::Taken { doubts, waiting, budgets, .. }) => {
                     let verdict = waiting.into_iter().next().map_or(Verdict::Now, |(_, verdict)| verdict);
-                    let told = would_wait(&verdict).into_iter().chain(in_doubt(&doubts)).collect();
+                    let hours = self.policy.quiet().said(&prepared.to, prepared.draft.purpose);
+                    let told =
+                        would_wait(&verdict).into_iter().chain(hours).chain(in_doubt(&doubts)).collect();
                     return Ok((None, Ok(Would { verdict, told }), budgets));
                 }
                 Ok(Reservation::Refused { refused, budgets }) => {

@@ -149,6 +149,8 @@ pub struct Intent {
     pub proposal: Option<NewProposal>,
     /// What the decision asks for beside the rest.
     pub looks: Looks,
+    /// For texts of these purposes it is looked up whether their recipient wrote lately.
+    pub answers_of: Vec<Purpose>,
     /// Only decide; write nothing.
     pub preview: bool,
 }

@@ -86,6 +86,17 @@ pub struct OptOut {
     pub source: String,
 }
 
+/// What a person lets be known about texts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// They want no more.
+    pub is_opted_out: bool,
+    /// Somebody wants no more who may be they, and no person has said yet who it was.
+    pub is_stop_pending: bool,
+    /// How long ago they wrote last, in milliseconds, if that was within a day.
+    pub wrote_ago_ms: Option<i64>,
+}
+
 /// What recording a reply led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recorded {

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::sms::facts::{Facts, Limits};
 use crate::sms::message::{MessageId, Realm};
+use crate::sms::purpose::Purpose;
 use crate::sms::verdict::Verdict;
 
 /// Messages that a worker took from the queue; they are `attempting` now.
@@ -80,6 +81,8 @@ pub struct Due {
     /// The limits of a principal's day: what leaves on another day than it was planned for is held in that
     /// one's budget.
     pub day: Limits,
+    /// For texts of these purposes it is looked up whether their recipient wrote lately.
+    pub answers_of: Vec<Purpose>,
     /// No more is let go while so many are queued for this provider.
     pub most_queued: u32,
 }

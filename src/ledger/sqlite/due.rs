@@ -6,17 +6,16 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::budget::{BUDGET_COLUMNS, Row, budget_from, look};
-use super::facts::counted;
+use super::facts::{counted, wrote_ago};
 use super::group::Group;
 use super::job::JobResult;
 use super::mark::Mark;
 use super::opt_out::is_out;
-use super::parts::IS_ACCEPTED;
 use super::pending::is_pending;
 use super::queue::is_kept;
 use super::row::{COLUMNS, record_from};
 use super::settle::CANCELED;
-use super::states::{IS_QUEUED, IS_SCHEDULED, WAITS, sql};
+use super::states::{IS_ACCEPTED, IS_QUEUED, IS_SCHEDULED, WAITS, sql};
 use super::transition::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
@@ -187,6 +186,10 @@ impl Leaving<'_> {
         let Self { db, due, record, peers, .. } = *self;
         let is_opted_out = is_out(db, &record.to)?;
         let (recipient_last_hour, recipient_last_day) = counted(db, record, due.now)?;
+        let wrote_ago_ms = match due.answers_of.contains(&record.purpose) {
+            true => wrote_ago(db, &record.to, due.now)?,
+            false => None,
+        };
         let without = |budget: &Budget| Budget {
             held_micros: budget.held_micros - record.held_micros,
             messages: budget.messages - 1,
@@ -200,6 +203,7 @@ impl Leaving<'_> {
             recipient_last_hour,
             recipient_last_day,
             is_opted_out,
+            wrote_ago_ms,
             is_stop_pending: !is_opted_out && is_pending(db, &record.to)?,
             peers: Arc::clone(peers),
             ..Facts::default()

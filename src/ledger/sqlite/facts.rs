@@ -10,7 +10,7 @@ use super::pending::{MAY_BE_STOP, ending, is_pending};
 use super::proposal::{has_texted, lately, pending};
 use super::states::{IS_PLANNED, IS_TO, IS_UNKNOWN, NEVER_LEFT, sql};
 use crate::clock::Timestamp;
-use crate::ledger::{Draft, Intent, Payer, Record};
+use crate::ledger::{Draft, Intent, Payer, Record, Said};
 use crate::sms::caller_id::same_phone;
 use crate::sms::facts::{Earlier, Facts};
 use crate::sms::fold;
@@ -107,6 +107,35 @@ fn is_anything_known(db: &Connection, intent: &Intent, draft: &Draft) -> JobResu
     Ok(false)
 }
 
+/// How far back it counts that somebody wrote.
+const LATELY_MS: i64 = 24 * HOUR_MS;
+
+/// How far ahead of ours a carrier's clock may be.
+const AHEAD_MS: i64 = 10 * 60_000;
+
+const WROTE: &str =
+    "SELECT max(at_ms) FROM reply INDEXED BY reply_sender WHERE sender = ?1 AND at_ms > ?2 AND at_ms <= ?3";
+
+/// How long ago this person wrote last, whatever they wrote and to whichever of our numbers, if that was
+/// lately.
+pub(super) fn wrote_ago(db: &Connection, number: &str, now: Timestamp) -> JobResult<Option<i64>> {
+    let now = now.as_millis();
+    let mut statement = db.prepare_cached(WROTE)?;
+    let last: Option<i64> =
+        statement.query_row(params![number, now - LATELY_MS, now + AHEAD_MS], |row| row.get(0))?;
+    Ok(last.map(|at_ms| (now - at_ms).max(0)))
+}
+
+/// See [`crate::ledger::facets::People::said`].
+pub(super) fn said(db: &Connection, number: &str, now: Timestamp) -> JobResult<Said> {
+    let is_opted_out = is_out(db, number)?;
+    Ok(Said {
+        is_opted_out,
+        is_stop_pending: !is_opted_out && is_pending(db, number)?,
+        wrote_ago_ms: wrote_ago(db, number, now)?,
+    })
+}
+
 /// Puts what is known about this draft's recipient in place of what was known about another's.
 pub(super) fn look_up(db: &Connection, intent: &Intent, draft: &Draft, facts: &mut Facts) -> JobResult<()> {
     if is_anything_known(db, intent, draft)? {
@@ -121,6 +150,10 @@ pub(super) fn look_up(db: &Connection, intent: &Intent, draft: &Draft, facts: &m
         let Payer { principal, realm, .. } = &intent.payer;
         facts.is_first_contact = !has_texted(db, principal, *realm, &draft.to)?;
     }
+    facts.wrote_ago_ms = match intent.answers_of.contains(&draft.purpose) {
+        true => wrote_ago(db, &draft.to, intent.now)?,
+        false => None,
+    };
     recipient_facts(db, intent, draft, facts)
 }
 
@@ -209,4 +242,29 @@ fn add_recent(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::schema::MIGRATIONS;
+    use super::*;
+
+    #[test]
+    fn who_wrote_lately_is_found_by_an_index_and_a_clock_that_is_ahead_is_taken_for_now() {
+        let db = Connection::open_in_memory().unwrap();
+        MIGRATIONS.into_iter().for_each(|migration| db.execute_batch(migration).unwrap());
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {WROTE}")).unwrap();
+        let plan: String = statement.query_row(["", "0", "0"], |row| row.get(3)).unwrap();
+        assert!(plan.contains("COVERING INDEX reply_sender (sender=? AND at_ms>? AND at_ms<?)"), "{plan}");
+        let add = "INSERT INTO reply (provider, vendor_id, sender, recipient, text, at_ms) VALUES ('p', ?1, ?2, '', '', ?3)";
+        for (id, sender, at_ms) in
+            [("1", "+1", 1_000), ("2", "+1", 5_000), ("3", "+2", 9_000), ("4", "+3", DAY_MS * 9)]
+        {
+            db.execute(add, params![id, sender, at_ms]).unwrap();
+        }
+        let ago = |sender, now| wrote_ago(&db, sender, Timestamp(now)).unwrap();
+        assert_eq!((ago("+1", 6_000), ago("+1", 5_000 + LATELY_MS)), (Some(1_000), None));
+        assert_eq!((ago("+2", 6_000), ago("+3", 6_000), ago("+4", 6_000)), (Some(0), None, None));
+    }
 }

@@ -6,8 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::group::Group;
 use super::job::JobResult;
-use super::parts::IS_ACCEPTED;
-use super::states::{IS_SCHEDULED, sql};
+use super::states::{IS_ACCEPTED, IS_SCHEDULED, sql};
 use super::transition::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
 use crate::ledger::Gone;
 use crate::sms::message::{MessageId, State};

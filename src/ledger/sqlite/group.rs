@@ -202,6 +202,7 @@ mod tests {
             forward: false,
             drafts: vec![draft(n)],
             all_or_none: true,
+            answers_of: Vec::new(),
             duplicate_window_ms: 0,
             per_second: 1_000_000,
             keep_texts: true,

@@ -37,11 +37,6 @@ use crate::sms::verdict::Verdict;
 /// The messages of one transaction: enough to share a sync well, few enough to keep the lock short.
 pub(super) const PART: usize = 1_000;
 
-/// A message `message` that is there: alone, or of a bulk that is accepted. Those that are not are few, and
-/// have an index.
-pub(super) const IS_ACCEPTED: &str =
-    "(batch IS NULL OR batch NOT IN (SELECT h.seq FROM batch h WHERE h.accepting IS NOT NULL))";
-
 /// How long whoever calls with the key of a bulk that is being accepted waits between two looks, and how
 /// often it looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);

@@ -8,9 +8,8 @@ use super::account::note_act;
 use super::group::Group;
 use super::job::JobResult;
 use super::outbox;
-use super::parts::IS_ACCEPTED;
 use super::row::{COLUMNS, record_from};
-use super::states::{HAS_NOT_LEFT, IS_PROPOSED, IS_SCHEDULED, IS_TO, sql};
+use super::states::{HAS_NOT_LEFT, IS_ACCEPTED, IS_PROPOSED, IS_SCHEDULED, IS_TO, sql};
 use super::store::SqliteLedger;
 use super::transition::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
 use crate::clock::Timestamp;
@@ -324,6 +323,7 @@ fn decide(db: &Connection, deciding: &Deciding) -> JobResult<Taken> {
     };
     note_act(db, &deciding.act)?;
     write(db, id, decided, deciding.act.at, Some(deciding))?;
+    tell(db, id)?;
     Ok(Taken::Done)
 }
 
@@ -346,20 +346,28 @@ fn write(
         deciding.and_then(|deciding| deciding.act.approver.as_ref()),
         deciding.and_then(|deciding| deciding.why.as_ref()),
     ])?;
-    tell(db, id)
+    Ok(())
 }
 
-/// See [`Proposals::expire_proposals`].
+/// See [`Proposals::expire_proposals`]. What was taken back is told to nobody.
 fn expire(db: &Connection, now: Timestamp) -> JobResult<u32> {
-    let mut statement =
-        db.prepare_cached("SELECT id FROM proposal WHERE decision IS NULL AND expires_ms <= ?1 LIMIT ?2")?;
-    let ids: Vec<String> = statement
-        .query_map(params![now.as_millis(), SWEPT_AT_ONCE], |row| row.get(0))?
+    let mut statement = db.prepare_cached(sql!(
+        "SELECT id, EXISTS (SELECT 1 FROM message m WHERE {OF_IT} AND {}) FROM proposal p WHERE decision IS NULL AND \
+         expires_ms <= ?1 LIMIT ?2",
+        IS_PROPOSED.of("m.")
+    ))?;
+    let found: Vec<(String, bool)> = statement
+        .query_map(params![now.as_millis(), SWEPT_AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    for id in &ids {
+    let mut expired = 0;
+    for (id, waits) in &found {
         write(db, id, Decided::Expired, now, None)?;
+        if *waits {
+            tell(db, id)?;
+            expired += 1;
+        }
     }
-    Ok(u32::try_from(ids.len()).unwrap_or(u32::MAX))
+    Ok(expired)
 }
 
 /// See [`Proposals::sweep_proposals`].

@@ -247,6 +247,10 @@ pub(super) fn forget(db: &Connection, before: i64, now: i64, found: &Found, limi
                 gone.leftovers +=
                     count(db.prepare_cached(&sql)?.execute(params![now.saturating_sub(kept_ms), limit])?);
             }
+            let proposals = "DELETE FROM proposal WHERE seq IN (SELECT seq FROM proposal p WHERE decision IS NOT NULL \
+                             AND decided_ms < ?1 AND NOT EXISTS (SELECT 1 FROM message m WHERE m.seq = p.message) AND \
+                             NOT EXISTS (SELECT 1 FROM batch b WHERE b.seq = p.batch) LIMIT ?2)";
+            gone.leftovers += count(db.prepare_cached(proposals)?.execute(params![before, limit])?);
             // They stand in their order, so that the oldest are looked at and no others.
             let acts = "DELETE FROM act WHERE id IN (SELECT id FROM (SELECT id, at_ms FROM act ORDER BY id \
                         LIMIT ?2) WHERE at_ms < ?1)";

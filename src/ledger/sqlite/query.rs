@@ -3,9 +3,8 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
-use super::parts::IS_ACCEPTED;
 use super::row::{COLUMNS, record_from, target_from};
-use super::states::{NEEDS_ATTENTION, sql};
+use super::states::{IS_ACCEPTED, NEEDS_ATTENTION, sql};
 use super::{reply, segment};
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, RefusedRecipient};

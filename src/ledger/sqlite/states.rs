@@ -93,6 +93,11 @@ pub(super) const QUEUED: Found = Found(IS_QUEUED);
 pub(super) const ATTEMPTING: Found = Found(IS_ATTEMPTING);
 pub(super) const IN_HAND: Found = Found(IS_IN_HAND);
 
+/// A message `message` that is there: alone, or of a bulk that is accepted. Those that are not are few, and
+/// have an index.
+pub(super) const IS_ACCEPTED: &str =
+    "(batch IS NULL OR batch NOT IN (SELECT h.seq FROM batch h WHERE h.accepting IS NOT NULL))";
+
 /// A statement that is put together of named parts: once, and not each time it runs.
 macro_rules! sql {
     ($($part:tt)+) => {{

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use super::facts::said;
 use super::group::Group;
 use super::job::{Kind, unavailable};
 use super::parts::PART;
@@ -25,7 +26,7 @@ use crate::ledger::told::Unmatched;
 use crate::ledger::{
     Act, Back, BatchRecord, Claim, Claimed, Decide, Due, E164, Filter, Forward, Gone, Intent, LookClaim,
     Many, Nameless, NewHandle, NewPending, NewReply, OptOut, Pacing, Payer, Pended, Pending, ProviderName,
-    Recheck, Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Segment, Settled,
+    Recheck, Record, Recorded, Recovered, Released, ReplyPage, Report, Reservation, Said, Segment, Settled,
     Settlement, Target, VendorId, Whole,
 };
 use crate::sms::caller_id::Known;
@@ -356,6 +357,11 @@ impl People for SqliteLedger {
 
     async fn opt_outs(&self, limit: u32) -> Result<Vec<OptOut>> {
         self.read(move |db| opt_out::opt_outs(db, limit)).await
+    }
+
+    async fn said(&self, number: E164<'_>, now: Timestamp) -> Result<Said> {
+        let number = number.0.to_owned();
+        self.read(move |db| said(db, &number, now)).await
     }
 
     async fn out_since(&self, number: &str) -> Result<Option<Timestamp>> {

@@ -120,6 +120,7 @@ pub(super) fn intent(drafts: Vec<Draft>) -> Intent {
         batch: None,
         drafts,
         all_or_none: true,
+        answers_of: Vec::new(),
         duplicate_window_ms: 600_000,
         per_second: 1_000,
         keep_texts: true,

@@ -52,6 +52,7 @@ fn due(after_ms: i64) -> Due {
         realm: Realm::Live,
         without: Vec::new(),
         day: payer().day,
+        answers_of: Vec::new(),
         most_queued: 1_000,
     }
 }
