@@ -3,6 +3,7 @@
 mod approving;
 mod pausing;
 mod rehearsal;
+mod stop;
 
 use std::io;
 use std::path::Path;
@@ -41,6 +42,7 @@ use crate::sms::peer::{Difference, Peer};
 pub use approving::{Deciders, challenge, deciders, new_secret, prove};
 pub use pausing::{keep_act, pause, pause_of, pauses, resume};
 pub use rehearsal::{Tried, rehearse};
+pub(crate) use stop::Stop;
 
 /// How long a stop waits for what is in flight. The whole stop takes less than 5 s, but for a text of which a
 /// part has left (`[send] stop_within`).
@@ -271,6 +273,7 @@ pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
     let Start { settings, provider, session_spend } = Start::new(loaded);
     tracing::info!(settings, provider, session_spend, ledger = %loaded.ledger.display(),
         "serving MCP over stdio");
+    let page = approving::serve_page(loaded, &engine).await;
     let server = Server::new(
         engine.clone(),
         Callers::One(caller),
@@ -317,6 +320,7 @@ pub async fn serve_stdio(loaded: &Loaded) -> Result<()> {
         }
     }
     engine.stop(until.saturating_duration_since(Instant::now()).max(LAST_WORDS)).await;
+    page.cancel();
     Ok(())
 }
 
@@ -343,7 +347,9 @@ pub async fn serve_http(loaded: &Loaded, listen: Option<String>) -> Result<()> {
         session_idle: loaded.config.guard.session_idle.duration(),
         epoch: hex(&epoch),
     };
-    let endpoint = match Endpoint::bind(engine.clone(), options, stop.clone()).await {
+    let endpoint = Endpoint::bind(engine.clone(), options, stop.clone()).await;
+    let takes_codes = loaded.config.approval.takes_codes(loaded.http_token.is_some());
+    let endpoint = match endpoint.and_then(|endpoint| endpoint.with_page(engine.clone(), takes_codes)) {
         Ok(endpoint) => endpoint,
         Err(error) => {
             engine.stop(STOP_PATIENCE).await;
@@ -392,60 +398,6 @@ impl Start {
             session_spend: format!("{} {}", guard.session_spend, guard.currency),
         }
     }
-}
-
-/// What asks a server to stop: SIGTERM, SIGHUP (the terminal is closed) and SIGINT (Ctrl-C elsewhere). They
-/// are heard from when this is made. A process that was started to outlive its terminal (`nohup`) ignores
-/// SIGHUP, and goes on doing so.
-pub(crate) struct Stop {
-    #[cfg(unix)]
-    signals: Vec<(&'static str, tokio::signal::unix::Signal)>,
-}
-
-impl Stop {
-    #[cfg(unix)]
-    pub(crate) fn new() -> Self {
-        use tokio::signal::unix::{SignalKind, signal};
-        let hangup = (!ignores_hangup()).then(|| ("SIGHUP", SignalKind::hangup()));
-        let kinds = [("SIGTERM", SignalKind::terminate()), ("SIGINT", SignalKind::interrupt())];
-        let heard = kinds.into_iter().chain(hangup);
-        Self { signals: heard.filter_map(|(name, kind)| Some((name, signal(kind).ok()?))).collect() }
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) fn new() -> Self {
-        Self {}
-    }
-
-    /// Waits until the process is asked to stop. Returns by what.
-    pub(crate) async fn asked(&mut self) -> &'static str {
-        #[cfg(unix)]
-        return std::future::poll_fn(|context| {
-            let mut asked = self
-                .signals
-                .iter_mut()
-                .filter_map(|(name, signal)| signal.poll_recv(context).is_ready().then_some(*name));
-            asked.next().map_or(Poll::Pending, Poll::Ready)
-        })
-        .await;
-        #[cfg(not(unix))]
-        {
-            drop(tokio::signal::ctrl_c().await);
-            "Ctrl-C"
-        }
-    }
-}
-
-/// Whether this process was started with SIGHUP ignored. Linux tells; elsewhere nobody is asked, and it is
-/// not.
-#[cfg(unix)]
-fn ignores_hangup() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status
-        .lines()
-        .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
 /// An input that tells when it has ended, so that the stop begins then and not after the last answer.

@@ -12,6 +12,7 @@ mod door;
 mod health;
 mod listen;
 mod names;
+mod page;
 mod peers;
 mod places;
 mod progress;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{Request, Uri};
+use axum::http::{Request, StatusCode, Uri};
 use axum::middleware;
 use axum::routing::get;
 use hyper::body::Incoming;
@@ -49,6 +50,7 @@ use cors::Pages;
 use door::Door;
 use health::{HEALTH, healthz};
 use names::Names;
+use page::Page;
 use peers::{Proxies, Remote};
 use places::{Places, Seat};
 use progress::WithDeadline;
@@ -87,6 +89,7 @@ pub struct Endpoint {
     address: SocketAddr,
     router: Router,
     settings: Settings,
+    names: Arc<Names>,
     refusals: Arc<Refusals>,
     stop: CancellationToken,
 }
@@ -171,7 +174,7 @@ impl Endpoint {
         let service = StreamableHttpService::new(move || Ok(make()), Arc::new(manager), protocol);
         let needs_token = token.is_some();
         let refusals = Arc::<Refusals>::default();
-        let pages = Pages { names, refusals: Arc::clone(&refusals) };
+        let pages = Pages { names: Arc::clone(&names), refusals: Arc::clone(&refusals) };
         let door = Door {
             gate: Arc::new(Gate::new(token, user)),
             pages: pages.clone(),
@@ -192,7 +195,55 @@ impl Endpoint {
                 }
             })
             .layer(middleware::from_fn_with_state(pages, cors::layer));
-        Ok(Self { listener, address, router, settings, refusals, stop })
+        Ok(Self { listener, address, router, settings, names, refusals, stop })
+    }
+
+    /// Binds a loopback address, for the page on which a person decides and for nothing else.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when the address cannot be used.
+    pub async fn bind_page(
+        engine: Engine,
+        address: SocketAddr,
+        takes_codes: bool,
+        stop: CancellationToken,
+    ) -> Result<Self> {
+        let cannot = |error: std::io::Error| {
+            Error::new(ErrorKind::Config, format!("cannot listen on {address} for the page: {error}"))
+                .next("Correct [approval] listen in the configuration.")
+        };
+        let listener = TcpListener::bind(address).await.map_err(cannot)?;
+        let address = listener.local_addr().map_err(cannot)?;
+        let bare = Self {
+            listener,
+            address,
+            router: Router::new()
+                .fallback(|| async { (StatusCode::NOT_FOUND, "the page is at /approve/ID\n") }),
+            settings: Settings::default(),
+            names: Arc::new(Names::of_page(address)),
+            refusals: Arc::default(),
+            stop,
+        };
+        bare.with_page(engine, takes_codes)
+    }
+
+    /// Serves the page on which a person decides too, and has answers name its address. `takes_codes`: whether
+    /// one-time codes count here.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`] where the system has no random bits.
+    pub fn with_page(mut self, engine: Engine, takes_codes: bool) -> Result<Self> {
+        let public_url = self.settings.public_url.clone();
+        let own = if self.address.ip().is_unspecified() {
+            format!("http://localhost:{}", self.address.port())
+        } else {
+            format!("http://{}", self.address)
+        };
+        engine.decides_at(public_url.as_deref().unwrap_or(&own));
+        let known = (Arc::clone(&self.names), Arc::clone(&self.refusals));
+        let page = Page::new(engine, known, public_url.as_deref(), takes_codes)?;
+        self.router = self.router.merge(page.routes());
+        Ok(self)
     }
 
     /// Where it listens.

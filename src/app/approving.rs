@@ -1,14 +1,18 @@
-//! Who the approvers of a ledger are, and their proofs, for commands that have no engine at that moment.
+//! Who the approvers of a ledger are, and their proofs, for commands that have no engine at that moment; and the
+//! page on which they decide, beside a server over stdio.
 
 use std::path::Path;
+
+use tokio_util::sync::CancellationToken;
 
 use super::{Role, open_ledger};
 use crate::access::totp::{SECRET_OCTETS, Secret};
 use crate::access::{Challenge, Decision, Proof};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Loaded;
-use crate::engine::approvers;
+use crate::engine::{Engine, approvers};
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::Endpoint;
 use crate::ledger::facets::{Approvers as _, Upkeep as _};
 pub use crate::ledger::sqlite::Deciders;
 use crate::ledger::sqlite::{self, SqliteLedger};
@@ -64,4 +68,21 @@ pub(super) async fn has_approver(loaded: &Loaded, role: Role, store: &SqliteLedg
     Err(Error::new(ErrorKind::Config, message).next(
         "Nothing was started. Add an approver at a terminal (`sms-mcp approver add NAME`), or remove the rules.",
     ))
+}
+
+/// Serves the page on which a person decides, on a loopback address of its own, where there are rules and the
+/// settings have not switched it off. Without it people decide at the command line, so a server starts all the
+/// same. Returns what ends it.
+pub(super) async fn serve_page(loaded: &Loaded, engine: &Engine) -> CancellationToken {
+    let (stop, rules) = (CancellationToken::new(), &loaded.config.approval);
+    let Some(address) = rules.page().filter(|_| rules.has_rules()) else { return stop };
+    // Over stdio agents are the server's own user.
+    match Endpoint::bind_page(engine.clone(), address, rules.takes_codes(false), stop.clone()).await {
+        Ok(page) => {
+            tracing::info!(address = %page.address(), "serving the page for approvals at /approve");
+            tokio::spawn(page.serve());
+        }
+        Err(error) => tracing::warn!(%error, "no page for approvals: people decide at the command line"),
+    }
+    stop
 }

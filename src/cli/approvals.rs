@@ -7,10 +7,9 @@ use super::ending::END_PATIENCE;
 use super::gate::{Gate, Widening};
 use super::output::{print_json, print_line, print_warnings};
 use super::proving::Proving;
-use crate::access::Decision;
 use crate::app::{self, Role};
 use crate::config::Loaded;
-use crate::engine::proposals::{APPROVE, Seen, Shown};
+use crate::engine::proposals::{Seen, Shown};
 use crate::engine::{Caller, Engine, Proposal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::message::hex;
@@ -59,7 +58,7 @@ async fn approve(loaded: &Loaded, caller: Caller, id: &str, proving: &Proving) -
     let shown = with_engine(loaded, async |engine| engine.proposal(&caller, id, SAMPLE).await).await?;
     show(&shown)?;
     let gate = Gate { widening: Widening::Approve, ledger: &loaded.ledger, loaded: Some(loaded), proving };
-    let Some(person) = gate.pass(caller.clone(), || Ok(decision(&shown))).await? else { return Ok(()) };
+    let Some(person) = gate.pass(caller.clone(), || Ok(shown.decision())).await? else { return Ok(()) };
     let (id, digest) = (&shown.proposal.id, shown.digest);
     let told = async |engine: &Engine| {
         let decided = engine.approve(&person, id, digest).await?;
@@ -77,14 +76,6 @@ async fn with_engine<T>(loaded: &Loaded, ask: impl AsyncFnOnce(&Engine) -> Resul
     let answer = ask(&engine).await;
     engine.stop(END_PATIENCE).await;
     answer
-}
-
-/// What an approver says yes to.
-pub(super) fn decision(shown: &Shown) -> Decision {
-    // Nothing of it changes while its agent takes something back: what is left is a part of it.
-    let Proposal { id, principal, messages, .. } = &shown.proposal;
-    let subject = format!("{id}: {messages} message(s) of {principal}");
-    Decision::new(APPROVE, &subject, &[id.as_str().as_bytes(), &shown.digest])
 }
 
 fn list(proposals: &[Proposal], json: bool) -> Result<()> {

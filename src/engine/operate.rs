@@ -4,6 +4,7 @@ pub mod approvers;
 mod budgets;
 pub mod explain;
 pub mod opt_outs;
+pub mod page;
 pub mod proposals;
 mod prune;
 mod room;

@@ -1,6 +1,6 @@
 //! The rooms of an engine, put together from its parts: from those that know no other room up.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::answers::Answers;
 use super::carriers::route::Carriers;
@@ -232,6 +232,7 @@ impl Common {
             life: Arc::clone(&self.life),
             realm: self.carriers.realm(),
             providers: self.carriers.names().map(str::to_owned).collect(),
+            page: OnceLock::new(),
         }
     }
 

@@ -62,6 +62,13 @@ impl Names {
         Self { hosts, origins }
     }
 
+    /// What is let in where this machine alone calls, for the page of a server over stdio: its own address, and
+    /// no other port.
+    pub fn of_page(address: SocketAddr) -> Self {
+        let port = address.port();
+        Self { hosts: vec![address.to_string(), format!("localhost:{port}")], origins: Vec::new() }
+    }
+
     /// The hosts, as the settings write them.
     pub fn hosts(&self) -> &[String] {
         &self.hosts

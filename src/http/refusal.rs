@@ -391,6 +391,20 @@ impl Refusals {
             }
         }
     }
+
+    /// The same of the page on which a person decides.
+    pub fn foreign_to_page(&self, name: &Foreign) {
+        let (kind, name, why) = match name {
+            Foreign::Host(host) => {
+                (RefusalKind::Host, host, "called by a name that is not this server's ([http] allowed_hosts)")
+            }
+            Foreign::Origin(origin) => {
+                (RefusalKind::Origin, origin, "a form came from another page, or the proxy changes Host")
+            }
+        };
+        let Some(count) = self.count(kind, Instant::now()) else { return };
+        tracing::warn!(count, name, why, "refused at /approve: not called as this page is");
+    }
 }
 
 #[cfg(test)]

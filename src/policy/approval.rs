@@ -1,5 +1,7 @@
 //! `[approval]` of the settings: which calls a person has to say yes to.
 
+use std::net::SocketAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +41,9 @@ pub struct Approval {
     /// Most money that is held for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub most_pending_spend: Option<Amount>,
+    /// Where the page is on which a person decides, beside a server over stdio: a loopback address, with port 0
+    /// any port that is free; or "off". Over HTTP the page is on the same server.
+    pub listen: String,
     /// Where one-time codes count. "remote": only where agents call over HTTP with a token, since whoever runs
     /// as this user can read in the ledger what codes are made of. "accept": everywhere.
     #[serde(deserialize_with = "word")]
@@ -69,6 +74,7 @@ impl Default for Approval {
             expires: Span::hours(24),
             most_pending: 1_000,
             most_pending_spend: None,
+            listen: "127.0.0.1:0".to_owned(),
             totp: Totp::Remote,
         }
     }
@@ -78,6 +84,12 @@ impl Approval {
     /// Whether codes count where agents are somebody else than this user (`is_remote`), or may be this user.
     pub fn takes_codes(&self, is_remote: bool) -> bool {
         is_remote || self.totp == Totp::Accept
+    }
+
+    /// The address of the page beside stdio; nothing where there is none. [`Approval::wrong`] says whether it
+    /// is one.
+    pub fn page(&self) -> Option<SocketAddr> {
+        self.listen.parse().ok()
     }
 
     /// Whether any call needs a person.
@@ -109,6 +121,11 @@ impl Approval {
         if self.most_pending_spend.is_some_and(|spend| spend <= Amount(0)) {
             return Some("approval.most_pending_spend must be more than 0");
         }
+        if self.listen != "off" && !self.page().is_some_and(|address| address.ip().is_loopback()) {
+            return Some(
+                "approval.listen must be a loopback address with a port, such as \"127.0.0.1:0\", or \"off\"",
+            );
+        }
         if self.expires.as_millis() < 60_000 {
             return Some("approval.expires must be at least \"1m\": a person has to read it");
         }
@@ -137,12 +154,19 @@ mod tests {
         };
         assert_eq!(wrong(|_| {}), None);
         assert_eq!(wrong(|r| r.everything = true), None);
+        for address in ["off", "127.0.0.1:0", "[::1]:8788"] {
+            let rules = Approval { listen: address.to_owned(), ..Approval::default() };
+            assert_eq!((rules.wrong(), rules.page().is_some()), (None, address != "off"));
+        }
         for change in [
             (|r| (r.everything, r.links) = (true, true)) as fn(&mut Approval),
             |r| r.above_price = Some(Amount(-1)),
             |r| r.most_pending = 0,
             |r| r.most_pending_spend = Some(Amount(0)),
             |r| r.expires = Span::seconds(59),
+            |r| r.listen = "0.0.0.0:8788".to_owned(),
+            |r| r.listen = "localhost".to_owned(),
+            |r| r.listen = String::new(),
         ] {
             assert!(wrong(change).is_some());
         }

@@ -1,7 +1,7 @@
 //! What every answer is built of: the budgets that a caller pays from, what is left of them, and what to know
 //! beside it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::engine::caller::{Base, Caller};
 use crate::engine::halted::Halting;
@@ -26,6 +26,8 @@ pub struct Answers {
     pub realm: Realm,
     /// All providers' names.
     pub providers: Vec<String>,
+    /// The address below which a person decides in a browser, once somebody serves that page.
+    pub page: OnceLock<String>,
 }
 
 impl Answers {

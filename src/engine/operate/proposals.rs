@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::room::Operate;
+use crate::access::Decision;
 use crate::clock::Timestamp;
 use crate::engine::arguments::invalid;
 use crate::engine::caller::{Caller, Person};
@@ -27,7 +28,7 @@ const MAX_WHY: usize = 500;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The verbs, as the gate, the log and the ledger name them.
-pub const APPROVE: &str = "approvals approve";
+const APPROVE: &str = "approvals approve";
 const REFUSE: &str = "approvals refuse";
 
 /// A proposal with what is decided on.
@@ -37,8 +38,20 @@ pub struct Shown {
     pub proposal: Proposal,
     /// What a yes is a yes to.
     pub digest: [u8; 32],
+    /// Whether somebody may decide now.
+    pub is_open: bool,
     /// Its first messages, with their texts.
     pub messages: Vec<Seen>,
+}
+
+impl Shown {
+    /// What an approver says yes to, wherever they are asked.
+    pub fn decision(&self) -> Decision {
+        // Nothing of it changes while its agent takes something back: what is left is a part of it.
+        let Proposal { id, principal, messages, .. } = &self.proposal;
+        let subject = format!("{id}: {messages} message(s) of {principal}");
+        Decision::new(APPROVE, &subject, &[id.as_str().as_bytes(), &self.digest])
+    }
 }
 
 /// A message of a proposal.
@@ -83,7 +96,8 @@ impl Operate {
             let (send_at, deliver_by) = (at_ms.map(Timestamp), by_ms.map(Timestamp));
             messages.push(Seen { record, country, is_first, send_at, deliver_by });
         }
-        Ok(Shown { proposal, digest, messages })
+        let is_open = proposal.is_open(self.life.now());
+        Ok(Shown { proposal, digest, is_open, messages })
     }
 
     /// Says yes to what has this digest.

@@ -1,10 +1,15 @@
-//! The verbs of the facade about who decides what agents may not, and about what waits for them.
+//! The verbs of the engine about who decides what agents may not, and for what waits for them: to look at it, and
+//! to decide.
 
+use super::Engine;
+use super::caller::{Caller, Person};
 use super::operate::approvers::{Asked, Proves};
+use super::operate::page::Texts;
 use super::operate::proposals::Shown;
-use super::{Approver, Caller, Engine, Person, Proposal};
-use crate::access::Proof;
+use crate::access::{Challenge, Decision, Proof};
 use crate::error::Result;
+use crate::ledger::approvers::Approver;
+use crate::ledger::proposals::Proposal;
 use crate::sms::message::{ProposalId, Realm};
 
 impl Engine {
@@ -51,6 +56,14 @@ impl Engine {
         self.rooms.operate.prove(caller, asked, proof).await
     }
 
+    /// What to know where what waits leaves only if a server runs then that nobody promises.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn needs_server(&self, caller: &Caller, realm: Realm) -> Result<Option<String>> {
+        self.rooms.submit.needs_server(caller, realm).await
+    }
+
     /// What waits for a person's decision, oldest first.
     ///
     /// # Errors
@@ -85,11 +98,34 @@ impl Engine {
         self.rooms.operate.refuse(caller, id, why).await
     }
 
-    /// What to know where what waits leaves only if a server runs then that nobody promises.
+    /// Says where the page is: an address without `/approve/...`. Answers name it from then on.
+    pub fn decides_at(&self, address: &str) {
+        // Said once, by whoever serves the page.
+        let _ = self.rooms.submit.answers.page.set(address.trim_end_matches('/').to_owned());
+    }
+
+    /// What an approver is to sign for this decision; nothing where there is no approver.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable), or
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) where the system has no random bits.
+    pub async fn challenge(&self, caller: &Caller, decision: &Decision) -> Result<Option<Challenge>> {
+        self.rooms.operate.challenge(caller, decision).await
+    }
+
+    /// Every distinct text of what waits for a person, with how often it is there.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn needs_server(&self, caller: &Caller, realm: Realm) -> Result<Option<String>> {
-        self.rooms.submit.needs_server(caller, realm).await
+    pub async fn proposed_texts(&self, caller: &Caller, id: &ProposalId) -> Result<Texts> {
+        self.rooms.operate.texts(caller, id).await
+    }
+
+    /// Bits that nobody guesses.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal).
+    pub fn random(&self) -> Result<[u8; 32]> {
+        self.rooms.life.random()
     }
 }
