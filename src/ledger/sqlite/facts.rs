@@ -229,16 +229,15 @@ fn add_recent(
         }
         facts.recipient_last_hour += u32::from(age_ms < HOUR_MS);
         facts.recipient_last_day += u32::from(age_ms < DAY_MS);
+        // The same text that waits is one that is said twice, unless this one is set for another time.
+        let apart_ms = if then.is_none() { (now - at).max(0) } else { age_ms };
         let is_same = facts.same_text.is_none()
-            && age_ms < intent.duplicate_window_ms
+            && apart_ms < intent.duplicate_window_ms
             && is_same_text(draft, row.get_ref(2)?, row.get_ref(5)?, None)
             && row.get_ref(3)?.as_str().is_ok_and(|principal| principal == intent.payer.principal);
         if is_same {
-            facts.same_text = Some(Earlier {
-                id: MessageId::from_text(row.get::<_, String>(0)?),
-                state,
-                age_ms: age_ms.max(0),
-            });
+            facts.same_text =
+                Some(Earlier { id: MessageId::from_text(row.get::<_, String>(0)?), state, age_ms: apart_ms });
         }
     }
     Ok(())
