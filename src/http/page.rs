@@ -11,7 +11,7 @@ mod html;
 mod view;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -22,6 +22,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use self::form::{Bound, Fields, Tokens, cookie_of, set_cookie};
 use self::view::{CONTENT_POLICY, Forms, Said};
@@ -128,9 +129,9 @@ impl Page {
         })
     }
 
-    /// Lets in who calls this server by a name that it knows.
-    fn check_host(&self, parts: &Parts) -> std::result::Result<(), Response> {
-        self.names.check_host(&parts.uri, &parts.headers).map_err(|name| self.foreign(&name))
+    /// The refusal of who calls this server by a name that it does not know.
+    fn misnamed(&self, parts: &Parts) -> Option<Response> {
+        self.names.check_host(&parts.uri, &parts.headers).err().map(|name| self.foreign(&name))
     }
 
     fn foreign(&self, name: &Foreign) -> Response {
@@ -140,8 +141,9 @@ impl Page {
         page(StatusCode::FORBIDDEN, view::notice(&Said { heading: "Not from here", words }))
     }
 
-    /// Lets in a form of a page of this very site. A browser says with every form where it is from.
-    fn check_origin(&self, parts: &Parts) -> std::result::Result<(), Response> {
+    /// The refusal of a form that is of no page of this very site. A browser says with every form where it is
+    /// from.
+    fn strange(&self, parts: &Parts) -> Option<Response> {
         let single = |name: &HeaderName| {
             let mut all = parts.headers.get_all(name).iter();
             all.next().filter(|_| all.next().is_none()).and_then(|value| value.to_str().ok())
@@ -157,10 +159,10 @@ impl Page {
             .is_some_and(|(known, authority)| known == scheme && authority.eq_ignore_ascii_case(from));
         let is_web = matches!(scheme, "http" | "https");
         if is_site && is_web && (is_own || is_public) {
-            return Ok(());
+            return None;
         }
         let shown = origin.chars().flat_map(char::escape_default).take(100).collect();
-        Err(self.foreign(&Foreign::Origin(shown)))
+        Some(self.foreign(&Foreign::Origin(shown)))
     }
 
     /// The page of a proposal, with the forms that decide on it where that can be.
@@ -210,7 +212,7 @@ impl Page {
 
     /// Does what the form says.
     async fn take(&self, id: &str, parts: &Parts, body: Body) -> Response {
-        if let Err(refused) = self.check_origin(parts) {
+        if let Some(refused) = self.strange(parts) {
             return refused;
         }
         let Ok(_place) = self.places.try_acquire() else { return later() };
@@ -294,7 +296,7 @@ impl Page {
 /// `/approve/{id}`.
 async fn decide(State(found): State<Arc<Page>>, Path(id): Path<String>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    if let Err(refused) = found.check_host(&parts) {
+    if let Some(refused) = found.misnamed(&parts) {
         return refused;
     }
     match parts.method {
@@ -310,7 +312,7 @@ async fn decide(State(found): State<Arc<Page>>, Path(id): Path<String>, request:
 /// `/approve/{id}/texts`.
 async fn texts(State(found): State<Arc<Page>>, Path(id): Path<String>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    if let Err(refused) = found.check_host(&parts) {
+    if let Some(refused) = found.misnamed(&parts) {
         return refused;
     }
     if !matches!(parts.method, Method::GET | Method::HEAD) {
@@ -337,7 +339,7 @@ async fn texts(State(found): State<Arc<Page>>, Path(id): Path<String>, request: 
 async fn read_form(parts: &Parts, body: Body) -> std::result::Result<Fields, Response> {
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-    let refused = |status, words| Err(page(status, view::notice(&Said { heading: "Not taken", words })));
+    let refused = |status, words| page(status, view::notice(&Said { heading: "Not taken", words }));
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return refused(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -346,11 +348,12 @@ async fn read_form(parts: &Parts, body: Body) -> std::result::Result<Fields, Res
     }
     match read_body(body, MAX_BODY, BODY_TIMEOUT).await {
         Ok(body) => Ok(Fields::read(&body)),
-        Err(Unread::TooLarge) => {
-            refused(StatusCode::PAYLOAD_TOO_LARGE, "The form is longer than 64 KiB. Nothing was decided.")
-        }
+        Err(Unread::TooLarge) => Err(refused(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "The form is longer than 64 KiB. Nothing was decided.",
+        )),
         Err(Unread::TooSlow) => {
-            refused(StatusCode::REQUEST_TIMEOUT, "The form took too long to come. Nothing was decided.")
+            Err(refused(StatusCode::REQUEST_TIMEOUT, "The form took too long to come. Nothing was decided."))
         }
     }
 }

@@ -444,7 +444,7 @@ fn of_a_bulk_ten_are_shown_and_every_distinct_text_can_be_had() {
     let scene = Scene::new(RULES);
     let mut agent = Agent::of(&scene);
     let recipients: Vec<Value> = (0..14)
-        .map(|n| json!({ "to": format!("+120255501{n:02}"), "data": { "name": if n < 9 { "Ann" } else { "Bob" } } }))
+        .map(|n| json!({ "to": format!("+120255501{:02}", n + 40), "data": { "name": if n < 9 { "Ann" } else { "Bob" } } }))
         .collect();
     let told = agent.call("send_bulk", &json!({ "recipients": recipients, "message": "Hi {{name}}" }));
     assert_eq!(told["status"], "approval_required", "{told}");

@@ -3,11 +3,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 use ring::hmac;
 use subtle::ConstantTimeEq as _;
+use tokio::time::Instant;
 
 use crate::sms::message::hex;
 
