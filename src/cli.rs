@@ -62,7 +62,7 @@ pub async fn run(cli: Cli) -> u8 {
     };
     let wants_json = command.as_ref().is_some_and(Command::wants_json);
     let speech = command.as_ref().map(Speech::of).unwrap_or_default();
-    match commands::run(command, flags, (principal, global.proving)).await {
+    match Box::pin(commands::run(command, flags, (principal, global.proving))).await {
         Ok(code) => code,
         Err(error) => {
             if wants_json {

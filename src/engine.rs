@@ -20,7 +20,7 @@ mod caller;
 mod carriers;
 mod clients;
 pub mod contract;
-mod deciding;
+mod decisions;
 mod deliver;
 mod halted;
 mod life;
@@ -41,7 +41,6 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
-use crate::access::Proof;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::halt::Extent;
@@ -54,7 +53,6 @@ use crate::sms::destination::Destination;
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::number::Number;
 use crate::sms::purpose::Purpose;
-use approvers::{Asked, Proves};
 use campaign::CampaignArgs;
 use contract::{
     BalanceAnswer, BalanceArgs, BudgetView, BulkAnswer, BulkArgs, CancelAnswer, CancelArgs, ListAnswer,
@@ -440,57 +438,6 @@ impl Engine {
     /// have gone.
     pub async fn prune(&self, caller: &Caller, keep_for: Span) -> Result<Option<Pruned>> {
         self.rooms.operate.prune(caller, keep_for).await
-    }
-
-    /// All approvers, in the order in which they were added.
-    ///
-    /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn approvers(&self, caller: &Caller) -> Result<Vec<Approver>> {
-        self.rooms.operate.approvers(caller).await
-    }
-
-    /// Adds an approver. Returns whether it is the first one.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) for a name or a key that
-    /// somebody has, or no name; [`ErrorKind::InvalidNumber`](crate::error::ErrorKind::InvalidNumber);
-    /// [`ErrorKind::NotSupported`](crate::error::ErrorKind::NotSupported) where somebody else became the first
-    /// one; [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn add_approver(
-        &self,
-        person: &Person,
-        name: &str,
-        proves: Proves,
-        phone: Option<&str>,
-    ) -> Result<bool> {
-        self.rooms.operate.add_approver(person, name, proves, phone).await
-    }
-
-    /// Removes an approver. Returns how many are left.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) or
-    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn remove_approver(&self, person: &Person, name: &str) -> Result<u32> {
-        self.rooms.operate.remove_approver(person, name).await
-    }
-
-    /// Takes a proof of an approver for a decision, and returns whose it is. A right one is used up, a wrong
-    /// one counts.
-    ///
-    /// # Errors
-    /// As [`approvers::prove`].
-    pub async fn prove(&self, caller: &Caller, asked: Asked<'_>, proof: Proof) -> Result<String> {
-        self.rooms.operate.prove(caller, asked, proof).await
-    }
-
-    /// What to know where what waits leaves only if a server runs then that nobody promises.
-    ///
-    /// # Errors
-    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn needs_server(&self, caller: &Caller, realm: Realm) -> Result<Option<String>> {
-        self.rooms.submit.needs_server(caller, realm).await
     }
 
     /// What operators did, the latest first.

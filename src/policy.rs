@@ -9,6 +9,7 @@
 
 mod approval;
 mod ask;
+mod asking;
 mod assumed;
 mod limits;
 mod peers;

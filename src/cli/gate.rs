@@ -59,6 +59,7 @@ struct Question {
 }
 
 impl Widening {
+    #[expect(clippy::too_many_lines, reason = "a table")]
     const fn question(self) -> Question {
         let (command, word, does, because, done) = match self {
             Self::Unfreeze => (

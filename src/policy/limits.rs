@@ -60,6 +60,11 @@ impl Policy {
         Self { late: scheduling.late, ..self }
     }
 
+    /// How long after its time a text may still leave where nothing else is said.
+    pub const fn late(&self) -> Span {
+        self.late
+    }
+
     /// The same, which asks a person by these rules.
     #[must_use]
     pub fn asking(self, approval: Approval) -> Self {

@@ -130,7 +130,19 @@ impl Quiet {
         wrote_ago_ms: Option<i64>,
     ) -> Result<Decided> {
         let (next, why, mode) = match self.rule(to, purpose, from_ms, wrote_ago_ms) {
-            Ruling::Free => return Ok(Decided::Open { until_ms: None }),
+            Ruling::Free => {
+                let Some(ago_ms) = wrote_ago_ms.filter(|_| self.mode(purpose) != Mode::Off) else {
+                    return Ok(Decided::Open { until_ms: None });
+                };
+                // An answer is one for so long, and may leave within the hours all the same.
+                let answered_ms = from_ms.saturating_add(ANSWERED_WITHIN_MS - ago_ms + 1);
+                let hours = self.of(to, purpose).opens(from_ms).filter(|hours| hours.at_ms == from_ms);
+                let until_ms = match hours {
+                    None => Some(answered_ms),
+                    Some(hours) => hours.until_ms.map(|until_ms| until_ms.max(answered_ms)),
+                };
+                return Ok(Decided::Open { until_ms });
+            }
             Ruling::Open(hours) => return Ok(Decided::Open { until_ms: hours.until_ms }),
             Ruling::Closed { next, why, mode } => (next, why, mode),
         };

@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization as _;
 const LEAST_DIGITS: usize = 7;
 
 /// What stands between the digits of one number.
-const BETWEEN: &str = " -.()/\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}";
+const BETWEEN: &str = " -.()/*_:~|\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}\u{b7}\u{2022}";
 
 /// Whether a text has a link or a number to call.
 pub fn leads_somewhere(text: &str) -> bool {
@@ -23,26 +23,28 @@ fn is_invisible(c: char) -> bool {
 }
 
 fn has_link(text: &str) -> bool {
-    if text.contains("://") || text.contains("www.") || text.contains("mailto:") || text.contains("tel:") {
+    if ["://", "www.", "mailto:", "tel:", "sms:"].iter().any(|begin| text.contains(begin)) {
         return true;
     }
-    text.split(|c: char| c.is_whitespace() || "<>()[]{}\"'\u{201c}\u{201d},;!?".contains(c)).any(is_domain)
+    let characters: Vec<char> = text.chars().collect();
+    characters
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| **c == '.')
+        .any(|(at, _)| is_between_labels(&characters, at))
 }
 
-/// Whether a word begins with a name of the net: labels with dots between them, and a last one of letters.
-fn is_domain(word: &str) -> bool {
-    let host = word.split(['/', ':', '#', '?']).next().unwrap_or_default();
-    let host = host.rsplit('@').next().unwrap_or_default().trim_end_matches('.');
-    let mut labels = host.split('.').rev();
-    let Some(last) = labels.next() else { return false };
-    let is_label =
-        |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
-    let is_top = last.chars().count() >= 2
-        && (last.chars().all(char::is_alphabetic) || last.starts_with("xn--"))
-        && last.chars().count() <= 63;
-    let rest: Vec<&str> = labels.collect();
-    is_top && !rest.is_empty() && rest.iter().all(|label| is_label(label))
+/// Whether a dot stands between two labels of a name of the net, whatever stands around them. The one behind it
+/// has two letters or more: a number there is of an amount or a date.
+fn is_between_labels(characters: &[char], dot: usize) -> bool {
+    let is_in_label = |c: &&char| !c.is_whitespace() && !OUTSIDE.contains(**c);
+    let before = characters.iter().take(dot).rev().take_while(is_in_label).count();
+    let after = characters.iter().skip(dot + 1).take_while(is_in_label).filter(|c| !c.is_numeric()).count();
+    before > 0 && after >= 2
 }
+
+/// What no name of the net has within a label.
+const OUTSIDE: &str = ".,;:!?/\\|()[]{}<>\"'\u{201c}\u{201d}\u{201e}*~`=&%#@+\u{2026}";
 
 fn has_number(text: &str) -> bool {
     let characters: Vec<char> = text.chars().collect();
@@ -74,7 +76,15 @@ fn is_digit(c: char) -> bool {
 fn digits_of_numbers(run: &str) -> usize {
     let words: Vec<&str> = run.split(' ').filter(|word| !word.is_empty()).collect();
     let count = |word: &str| word.chars().filter(|c| is_digit(*c)).count();
-    words.into_iter().filter(|word| !is_date(word)).map(count).sum()
+    words.into_iter().filter(|word| !is_date(word) && !is_time(word)).map(count).sum()
+}
+
+/// Whether a word is a time of day, such as 9:30 or 09:30:00.
+fn is_time(word: &str) -> bool {
+    let word = word.trim_matches(['.', ')', '(', '-']);
+    let parts: Vec<&str> = word.split(':').collect();
+    let is_two = |part: &&str| (1..=2).contains(&part.len()) && part.chars().all(|c| c.is_ascii_digit());
+    (2..=3).contains(&parts.len()) && parts.iter().all(is_two)
 }
 
 /// Whether a word is a date: three parts with one sort of sign between them, one of which is a year.
@@ -115,6 +125,17 @@ mod tests {
             "\u{660}\u{661}\u{662}\u{663}\u{664}\u{665}\u{666}\u{667}",
             "1\u{200b}234567",
             "tel:911",
+            "Info:bit.ly/3xYz",
+            "see:example.com",
+            "*bit.ly/3xYz*",
+            "shop/evil.com",
+            "Pay=evil.com/x",
+            "e\u{34f}vil.com",
+            "\u{92a}\u{94d}\u{930}.\u{92d}\u{93e}\u{930}\u{924}",
+            "202*555*0123",
+            "202_555_0123",
+            "202:555:0123",
+            "example.co",
         ] {
             assert!(leads_somewhere(text), "{text}");
         }

@@ -186,7 +186,7 @@ async fn a_thousand_tries_to_send_without_the_person_send_nothing() {
         }
         // The server is started again now and then; another one goes on beside it.
         if round % 14 == 0 {
-            let other = bench.restarted_asking(everything());
+            let other = bench.restarted_asking(everything(), u8::try_from(10 + round).unwrap());
             other.start(true).await.unwrap();
             other.stop(Duration::from_millis(50)).await;
         }

@@ -246,12 +246,13 @@ impl Bench {
     }
 
     /// The server started again on the same ledger, with these rules of when a person is asked.
-    pub fn restarted_asking(&self, rules: sms_mcp::policy::Approval) -> Engine {
+    pub fn restarted_asking(&self, rules: sms_mcp::policy::Approval, number: u8) -> Engine {
         let policy = self.engine.guard().clone().asking(rules);
         Engine::new(Parts {
             halts: Arc::default(),
             ledger: Arc::new(
-                SqliteLedger::open(&self._folder.path().join("ledger.db"), Timestamp(NOON), [3; 8]).unwrap(),
+                SqliteLedger::open(&self._folder.path().join("ledger.db"), Timestamp(NOON), [number; 8])
+                    .unwrap(),
             ),
             carriers: Carriers::one(Arc::<Scripted>::clone(&self.provider)),
             policy,

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::support::{Client, Desk, Era, answer, fictional};
 
-const ALL: [&str; 6] = ["send_sms", "send_bulk", "get_balance", "list_sms", "get_status", "open_session"];
+const ALL: [&str; 7] =
+    ["send_sms", "send_bulk", "get_balance", "list_sms", "get_status", "cancel_sms", "open_session"];
 const READING: [&str; 3] = ["get_balance", "list_sms", "get_status"];
 
 /// A way to say what is offered: settings and flags.

@@ -8,8 +8,9 @@ use super::room::Deliver;
 use crate::engine::carriers::carrier::Carrier;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Due, Recheck, Record};
-use crate::policy::Ask;
+use crate::policy::{Ask, Policy};
 use crate::sms::facts::{Facts, Scope};
+use crate::sms::money::Money;
 use crate::sms::number::Number;
 
 /// How often it is looked for.
@@ -77,13 +78,15 @@ impl Deliver {
     /// The policy's word about a message whose time has come. Whether it repeats another one was decided when
     /// it was accepted, and its turn is the queue's.
     fn recheck(&self) -> Recheck {
-        let (policy, now_ms) = (Arc::clone(&self.policy), self.life.now().as_millis());
+        let (policy, carriers) = (Arc::clone(&self.policy), Arc::clone(&self.carriers));
+        let now_ms = self.life.now().as_millis();
         Arc::new(move |record: &Record, facts: &Facts| {
             let to = Number::parse(&record.to, None)
                 .map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
             let from = record.from.as_deref();
             policy.check_destination(&to)?;
             policy.check_sender(from)?;
+            check_price(carriers.get(&record.provider), &policy, &to, record)?;
             policy.decide(
                 &Ask {
                     from,
@@ -97,4 +100,16 @@ impl Deliver {
             )
         })
     }
+}
+
+/// Refuses what would cost more by now than was held for it.
+fn check_price(carrier: Option<&Carrier>, policy: &Policy, to: &Number, record: &Record) -> Result<()> {
+    let Some(carrier) = carrier else { return Ok(()) };
+    let now = carrier.priced(policy, to, record.segments)?.money;
+    if now.micros <= record.held_micros {
+        return Ok(());
+    }
+    let held = Money { micros: record.held_micros, currency: now.currency };
+    let message = format!("it would cost {now} by now, and {held} is held for it");
+    Err(Error::new(ErrorKind::PriceUnknown, message))
 }

@@ -15,7 +15,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Record;
 use crate::ledger::proposals::{Decided, Deciding, Proposal, Taken};
 use crate::sms::message::ProposalId;
-use crate::sms::money::Amount;
 use crate::sms::number::Number;
 use crate::sms::schedule::Schedule;
 
@@ -48,11 +47,9 @@ pub struct Shown {
 impl Shown {
     /// What an approver says yes to, wherever they are asked.
     pub fn decision(&self) -> Decision {
-        let Proposal { id, principal, messages, held_micros, currency, .. } = &self.proposal;
-        let subject = format!(
-            "{id}: {messages} message(s) of {principal}, at most {} {currency}",
-            Amount(*held_micros)
-        );
+        // Nothing of it changes while its agent takes something back: what is left is a part of it.
+        let Proposal { id, principal, messages, .. } = &self.proposal;
+        let subject = format!("{id}: {messages} message(s) of {principal}");
         Decision::new(APPROVE, &subject, &[id.as_str().as_bytes(), &self.digest])
     }
 }

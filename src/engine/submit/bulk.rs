@@ -23,6 +23,7 @@ use crate::policy::{Ask, Whole};
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 use crate::sms::number::Number;
 use crate::sms::template::Template;
+use crate::sms::verdict::Verdict;
 use crate::sms::{unfinished, untrusted};
 
 /// Longest filled message, in bytes; the guard's `max_segments` is far below.
@@ -310,7 +311,7 @@ impl Submit {
             }),
             all_or_none,
             preview: args.dry_run,
-            proposal: self.proposal()?,
+            proposal: self.proposal(messages.first().map(|first| first.schedule).unwrap_or_default())?,
             ..self.intent(payer.clone())
         };
         // Before the reservation: what is handed over at once is counted too.
@@ -321,12 +322,7 @@ impl Submit {
         match reservation {
             Ok(Reservation::Taken { refused: later, doubts, waiting, asked, budgets }) => {
                 let mut doubts: Vec<String> = in_doubt(&doubts).into_iter().collect();
-                if let Some((_, verdict)) = waiting.first() {
-                    let told = if args.dry_run { would_wait(verdict) } else { waits(verdict) };
-                    let count = waiting.len();
-                    doubts.extend(told.map(|told| format!("Of {count} of them, such as the first: {told}")));
-                    doubts.extend(self.needs_server(caller, realm).await.ok().flatten());
-                }
+                doubts.extend(self.of_waiting(caller, realm, &waiting, args.dry_run).await);
                 // What waits for its time or for a person is not waited for.
                 let waits = if asked.is_some() { messages.len() - later.len() } else { waiting.len() };
                 let leaving = messages.len() - later.len() - waits;
@@ -367,6 +363,22 @@ impl Submit {
                 .unless_accepted_as_another(caller, (args.idempotency_key.as_deref(), id.as_str()), error)
                 .await),
         }
+    }
+
+    /// What to know of those of a bulk that wait.
+    async fn of_waiting(
+        &self,
+        caller: &Caller,
+        realm: Realm,
+        waiting: &[(usize, Verdict)],
+        dry_run: bool,
+    ) -> Vec<String> {
+        let Some((_, verdict)) = waiting.first() else { return Vec::new() };
+        let told = if dry_run { would_wait(verdict) } else { waits(verdict) };
+        let count = waiting.len();
+        let told = told.map(|told| format!("Of {count} of them, such as the first: {told}"));
+        // They are accepted, whatever can be said of it.
+        told.into_iter().chain(self.needs_server(caller, realm).await.ok().flatten()).collect()
     }
 
     async fn reserve_bulk(

@@ -29,6 +29,7 @@ use crate::provider::Outcome;
 use crate::provider::exchange::Campaign;
 use crate::provider::worded::Worded as _;
 use crate::sms::facts::Facts;
+use crate::sms::links::leads_somewhere;
 use crate::sms::message::BatchId;
 use crate::sms::money::Money;
 use crate::sms::quoted;
@@ -93,7 +94,8 @@ impl Submit {
         };
         let (policy, members) = (Arc::clone(&self.policy), Arc::clone(&messages));
         let whole = Some(Whole::of(messages.iter().map(|message| message.draft.hold_micros)));
-        let now_ms = intent.now.as_millis();
+        // The hours that count are those in which the vendor lets it leave.
+        let now_ms = at.unwrap_or(intent.now).as_millis();
         let decide = move |index: usize, facts: &Facts| {
             let member =
                 members.get(index).ok_or_else(|| Error::new(ErrorKind::Internal, "a member is missing"))?;
@@ -280,6 +282,7 @@ fn leaves_now(
         hold_micros: draft.hold_micros,
         whole,
         purpose: draft.purpose,
+        leads_somewhere: leads_somewhere(&draft.text),
         ..Ask::to(to, now_ms)
     };
     match policy.decide(&ask, facts)? {

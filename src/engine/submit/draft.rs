@@ -131,9 +131,20 @@ impl Submit {
         let from = self.carriers.sender(&to, args.from.as_deref());
         let way = self.carriers.way(&to, from, &args.message)?;
         self.carriers.warn_unregistered(&way, &to, from);
-        let schedule = self.schedule(self.times(args.into())?, &to)?;
+        self.drafted(way, &to, from, args)
+    }
+
+    /// A message for one recipient on this way, with its purpose and its time.
+    pub fn drafted<'a>(
+        &self,
+        way: Way<'a>,
+        to: &Number,
+        from: Option<&str>,
+        args: &SendArgs,
+    ) -> Result<(Prepared, Way<'a>)> {
+        let schedule = self.schedule(self.times(args.into())?, to)?;
         let purpose = self.purpose(args.into(), &way, from, None)?;
-        let prepared = self.draft_on(&way, &to, from, args.message.clone(), (purpose, schedule))?;
+        let prepared = self.draft_on(&way, to, from, args.message.clone(), (purpose, schedule))?;
         Ok((prepared, way))
     }
 }

@@ -18,6 +18,7 @@ use crate::ledger::{Decide, Draft, Intent, Payer};
 use crate::policy::Ask;
 use crate::sms::links::leads_somewhere;
 use crate::sms::message::{ProposalId, Realm};
+use crate::sms::schedule::Schedule;
 
 impl Submit {
     /// A refusal, unless an earlier call with this key was accepted (the operator changed the rules since):
@@ -76,12 +77,16 @@ impl Submit {
     ///
     /// # Errors
     /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) where the system has no random bits.
-    pub fn proposal(&self) -> Result<Option<NewProposal>> {
+    pub fn proposal(&self, schedule: Schedule) -> Result<Option<NewProposal>> {
         let rules = self.policy.approval();
         if !self.policy.may_ask() {
             return Ok(None);
         }
+        // After the time by which it is to leave nobody can say yes to anything.
+        let late = schedule.at_ms.map(|at_ms| at_ms.saturating_add(self.policy.late().as_millis()));
+        let by = schedule.by_ms.or(late).map(Timestamp);
         let expires = self.life.now().plus_ms(rules.expires.as_millis());
+        let expires = by.map_or(expires, |by| by.min(expires));
         Ok(Some(NewProposal { id: ProposalId::new(self.life.random()?), expires }))
     }
 

@@ -11,7 +11,7 @@ use crate::engine::contract::{
     BudgetLeft, DryRun, Gsm7Rewrite, Price, Quote, Refusal, SendAnswer, SendArgs, Status, Ucs2Character,
 };
 use crate::engine::prepared::Prepared;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ledger::{Idempotency, Intent, Payer, Reservation, Target};
 use crate::policy::Priced;
 use crate::provider::Form;
@@ -69,12 +69,7 @@ impl Submit {
         let now = self.life.now();
         let mut warnings = self.answers.warnings([realm]);
         warnings.extend(way.as_ref().ok().and_then(|way| self.carriers.unregistered(way, &to, from)));
-        let drafted = allowed.and(way).and_then(|way| {
-            let schedule = self.schedule(self.times(args.into())?, &to)?;
-            let purpose = self.purpose(args.into(), &way, from, None)?;
-            let prepared = self.draft_on(&way, &to, from, args.message.clone(), (purpose, schedule))?;
-            Ok((prepared, way))
-        });
+        let drafted = allowed.and(way).and_then(|way| self.drafted(way, &to, from, args));
         let allowed = match drafted {
             Ok((prepared, way)) => self
                 .may_begin(caller, args.idempotency_key.as_deref(), &prepared, &way)
@@ -89,11 +84,7 @@ impl Submit {
             Err(refused) => (Would::default(), Some(refused)),
         };
         warnings.extend(would.told);
-        let refusal = refused.map(|error| Refusal {
-            code: error.kind().to_string(),
-            message: error.message().to_owned(),
-            next: error.next_step().to_owned(),
-        });
+        let refusal = refused.as_ref().map(refusal_of);
         Ok(SendAnswer {
             id: None,
             status: Status::DryRun(DryRun::DryRun),
@@ -142,7 +133,7 @@ impl Submit {
             idempotency: key,
             drafts: vec![prepared.draft.clone()],
             preview: true,
-            proposal: self.proposal()?,
+            proposal: self.proposal(prepared.draft.schedule)?,
             ..self.intent(payer.clone())
         };
         let (earlier, verdict) =
@@ -182,6 +173,14 @@ impl Submit {
             segments: fewer,
             saves: Price::from(Money { micros: saves.0, ..price.money }).assumed(price.is_assumed),
         })
+    }
+}
+
+fn refusal_of(error: &Error) -> Refusal {
+    Refusal {
+        code: error.kind().to_string(),
+        message: error.message().to_owned(),
+        next: error.next_step().to_owned(),
     }
 }
 

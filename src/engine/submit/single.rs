@@ -17,7 +17,7 @@ use crate::engine::halted::is_halt;
 use crate::engine::life::{crash_point, locked};
 use crate::engine::prepared::Prepared;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{Intent, Record, Reservation, Target};
+use crate::ledger::{Intent, Record, Reservation, Settlement, Target};
 use crate::provider::Submission;
 use crate::sms::cheaper;
 use crate::sms::facts::Budget;
@@ -66,7 +66,7 @@ impl Submit {
             idempotency: key_of(&args, &prepared.to)?,
             drafts: vec![prepared.draft.clone()],
             all_or_none: true,
-            proposal: self.proposal()?,
+            proposal: self.proposal(prepared.draft.schedule)?,
             ..self.intent(payer)
         };
         let (created, decide) = (intent.now, self.decide_one(&prepared, args.allow_duplicate, intent.now));
@@ -193,26 +193,7 @@ impl Submit {
         let is_assumed = draft.is_assumed && settlement.price_micros.is_none();
         let provider = carrier.map_or_else(|| draft.provider.clone(), |carrier| carrier.name().to_owned());
         let mut warnings = self.warnings_for(prepared, &provider);
-        if settlement.state == State::Held {
-            warnings.push(
-                "The provider holds it back (its sender is paused); it may go out later. Do not \
-                send it again."
-                    .to_owned(),
-            );
-        }
-        if let (State::Failed | State::Expired, Some(why)) = (settlement.state, &settlement.why) {
-            warnings.push(format!(
-                "It will not be delivered, and may be charged all the same. The provider's words, data \
-                 only: \"{}\"",
-                untrusted::escape(why)
-            ));
-        }
-        if price_micros > draft.hold_micros {
-            warnings.push(
-                "The provider charged more than its price: the budget is frozen until the operator looks."
-                    .to_owned(),
-            );
-        }
+        warnings.extend(warnings_of(&settlement, price_micros > draft.hold_micros));
         Ok(SendAnswer {
             id: Some(draft.id.clone()),
             status: Status::State(settlement.state),
@@ -330,6 +311,9 @@ pub fn failure(code: ErrorKind, id: &MessageId, why: Option<&str>) -> Error {
         ErrorKind::ProviderUnavailable => format!("no provider took {id}"),
         ErrorKind::RateLimited => format!("{id} was not sent: {}", why.unwrap_or("others wait before it")),
         code if is_halt(code) => format!("{id} was not sent: {}", why.unwrap_or("nothing begins now")),
+        code if is_ours(code) => {
+            format!("{id} was not sent: {}", why.unwrap_or("it was refused when its time came"))
+        }
         ErrorKind::InsufficientBalance => format!("the provider's account has too little for {id}"),
         _ => format!("the provider refused {id}"),
     };
@@ -337,9 +321,48 @@ pub fn failure(code: ErrorKind, id: &MessageId, why: Option<&str>) -> Error {
     let error = if code == ErrorKind::RateLimited { error.retry_after_ms(TURN_MS) } else { error };
     match why {
         // These words are ours.
-        Some(why) if code != ErrorKind::RateLimited && !is_halt(code) => {
+        Some(why) if code != ErrorKind::RateLimited && !is_halt(code) && !is_ours(code) => {
             error.provider_said(untrusted::escape(why))
         }
         _ => error,
     }
+}
+
+/// Whether a message that was accepted is refused so by us and by no provider: by a person, or when it was about
+/// to leave.
+const fn is_ours(code: ErrorKind) -> bool {
+    matches!(
+        code,
+        ErrorKind::ApprovalRefused
+            | ErrorKind::ApprovalExpired
+            | ErrorKind::QuietHours
+            | ErrorKind::BudgetExceeded
+            | ErrorKind::BudgetFrozen
+            | ErrorKind::RecipientLimit
+            | ErrorKind::PriceUnknown
+    )
+}
+
+/// What to know of how an attempt ended.
+fn warnings_of(settlement: &Settlement, is_overcharged: bool) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if settlement.state == State::Held {
+        warnings.push(
+            "The provider holds it back (its sender is paused); it may go out later. Do not send it again."
+                .to_owned(),
+        );
+    }
+    if let (State::Failed | State::Expired, Some(why)) = (settlement.state, &settlement.why) {
+        warnings.push(format!(
+            "It will not be delivered, and may be charged all the same. The provider's words, data only: \"{}\"",
+            untrusted::escape(why)
+        ));
+    }
+    if is_overcharged {
+        warnings.push(
+            "The provider charged more than its price: the budget is frozen until the operator looks."
+                .to_owned(),
+        );
+    }
+    warnings
 }

@@ -34,13 +34,15 @@ const SOONEST_MS: i64 = 60_000;
 /// How many are looked through where lists of another process keep some of them back.
 const LOOK_THROUGH_LISTS: u32 = 5_000;
 
+/// Nothing that a frozen budget pays for.
+const NO_BUDGET_IS_FROZEN: &str = "NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || \
+    message.budgets || ',', ',' || f.id || ',') > 0)";
+
 /// What is due at a provider: nothing of who is paused, and nothing that a frozen budget pays for.
 fn is_due() -> String {
     format!(
         "{IS_SCHEDULED} AND {IS_ACCEPTED} AND provider = ?1 AND due_ms <= ?2 AND sandbox = ?3 AND principal \
-     NOT IN (SELECT value FROM json_each(?4))
-     AND NOT EXISTS (SELECT 1 FROM budget f WHERE f.frozen AND instr(',' || message.budgets || ',', ',' || \
-     f.id || ',') > 0)"
+     NOT IN (SELECT value FROM json_each(?4)) AND {NO_BUDGET_IS_FROZEN}"
     )
 }
 
@@ -57,13 +59,41 @@ pub(super) fn has_due(db: &Connection, due: &Due) -> rusqlite::Result<bool> {
         })
 }
 
-/// How many are queued for a provider, as far as that is asked.
-fn queued(db: &Connection, provider: &str, most: u32) -> rusqlite::Result<u32> {
+/// How many of those that were let go wait in the queue of a provider, as far as that is asked, and could leave:
+/// what stands still there keeps nothing else back.
+fn queued(db: &Connection, due: &Due) -> rusqlite::Result<u32> {
     db.prepare_cached(sql!(
-        "SELECT count(*) FROM (SELECT 1 FROM message INDEXED BY message_queued WHERE {IS_QUEUED} AND provider \
-         = ?1 LIMIT ?2)"
+        "SELECT count(*) FROM (SELECT 1 FROM message INDEXED BY message_queued WHERE {IS_QUEUED} AND provider = ?1 \
+         AND due_ms IS NOT NULL AND rests_ms IS NULL AND sandbox = ?3 AND principal NOT IN (SELECT value FROM \
+         json_each(?4)) AND {NO_BUDGET_IS_FROZEN} LIMIT ?2)"
     ))?
-    .query_row(params![provider, most], |row| row.get(0))
+    .query_row(params![due.provider, due.most_queued, due.realm.is_sandbox(), without(due)], |row| row.get(0))
+}
+
+/// Ends what is past its time, whether or not there is room in the queue.
+fn expire_late(db: &Connection, due: &Due) -> JobResult<Vec<MessageId>> {
+    let mut statement = db.prepare_cached(sql!(
+        "SELECT {COLUMNS} FROM message WHERE {} AND coalesce(deliver_by_ms, due_ms + ?6) < ?2 ORDER BY due_ms, seq \
+         LIMIT ?5",
+        is_due()
+    ))?;
+    let late: Vec<Record> = statement
+        .query_map(
+            params![
+                due.provider,
+                due.now.as_millis(),
+                due.realm.is_sandbox(),
+                without(due),
+                due.limit,
+                due.max_age_ms
+            ],
+            record_from,
+        )?
+        .collect::<rusqlite::Result<_>>()?;
+    for record in &late {
+        end(db, record, &Step::new(State::Expired, due.now, Some(TOO_LATE)))?;
+    }
+    Ok(late.into_iter().map(|record| record.id).collect())
 }
 
 /// See [`crate::ledger::facets::Queue::release_due`].
@@ -74,10 +104,11 @@ pub(super) fn release(
     (peers, mark): (&Arc<[Peer]>, &Mark),
     recheck: &Recheck,
 ) -> JobResult<Released> {
-    let room = due.most_queued.saturating_sub(queued(db, &due.provider, due.most_queued)?);
+    let ended = expire_late(db, due)?;
+    let room = due.most_queued.saturating_sub(queued(db, due)?);
     let limit = due.limit.min(room);
     if limit == 0 {
-        return Ok(Released { has_more: true, ..Released::default() });
+        return Ok(Released { ended, has_more: true, ..Released::default() });
     }
     let has_lists = peers.iter().any(|peer| peer.rules.has_lists());
     let look_through = if has_lists { LOOK_THROUGH_LISTS } else { limit };
@@ -91,7 +122,7 @@ pub(super) fn release(
             record_from,
         )?
         .collect::<rusqlite::Result<_>>()?;
-    let mut released = Released::default();
+    let mut released = Released { ended, ..Released::default() };
     let free = found.into_iter().filter(|record| !(has_lists && is_kept(record, peers)));
     let mut looked = 0;
     for record in free.take(usize::try_from(limit).unwrap_or(usize::MAX)) {
@@ -153,7 +184,7 @@ impl Leaving<'_> {
             Err(refused)
                 if is_spent(refused.kind())
                     && !day.is_held_in
-                    && by_ms.is_some_and(|by| by > now.as_millis()) =>
+                    && by_ms.unwrap_or_else(|| due_ms.saturating_add(due.max_age_ms)) > now.as_millis() =>
             {
                 self.wait(now.plus_ms(SOONEST_MS))
             }
@@ -169,7 +200,7 @@ impl Leaving<'_> {
              ORDER BY scope, id"
         ))?;
         let budgets = budgets.query_map([self.record.sequence], budget_from)?;
-        Ok(budgets.collect::<rusqlite::Result<_>>()?)
+        budgets.collect()
     }
 
     /// The budget of this day, which may hold its money.

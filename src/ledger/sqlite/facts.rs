@@ -222,7 +222,7 @@ fn add_recent(
         statement.query(params![draft.to, since, RECIPIENT_ROWS, intent.payer.realm.is_sandbox()])?;
     while let Some(row) = rows.next()? {
         let at: i64 = row.get(1)?;
-        let age_ms = then.map_or(now - at, |then| then.abs_diff(at).try_into().unwrap_or(i64::MAX));
+        let age_ms = then.unwrap_or(now).abs_diff(at).try_into().unwrap_or(i64::MAX);
         let state = State::from_number(row.get(4)?).unwrap_or(State::Unknown);
         if state.never_left() {
             continue;

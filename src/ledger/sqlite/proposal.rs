@@ -9,7 +9,7 @@ use super::group::Group;
 use super::job::JobResult;
 use super::outbox;
 use super::row::{COLUMNS, record_from};
-use super::states::{HAS_NOT_LEFT, IS_ACCEPTED, IS_PROPOSED, IS_SCHEDULED, IS_TO, sql};
+use super::states::{IS_EXPIRED, IS_PROPOSED, IS_SCHEDULED, IS_TO, MAY_BE_ON_RECORD, sql};
 use super::store::SqliteLedger;
 use super::transition::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
 use crate::clock::Timestamp;
@@ -256,23 +256,31 @@ fn digest_of(db: &Connection, id: &str) -> rusqlite::Result<Option<[u8; 32]>> {
     Ok(Some(digest.finalize().into()))
 }
 
-/// See [`Proposals::has_texted`]. What has not left is no text.
+/// See [`Proposals::has_texted`]. Only what a carrier was handed is a text: nothing that waited, and expired, was
+/// taken back or was put back from an older ledger while it did.
 pub(super) fn has_texted(db: &Connection, principal: &str, realm: Realm, to: &str) -> rusqlite::Result<bool> {
     db.prepare_cached(sql!(
-        "SELECT EXISTS (SELECT 1 FROM message WHERE {IS_TO} AND principal = ?2 AND sandbox = ?3 AND NOT \
-         {HAS_NOT_LEFT})"
+        "SELECT EXISTS (SELECT 1 FROM message WHERE {IS_TO} AND principal = ?2 AND sandbox = ?3 AND ({MAY_BE_ON_RECORD} \
+         OR ({IS_EXPIRED} AND vendor_id IS NOT NULL)))"
     ))?
     .query_row(params![to, principal, realm.is_sandbox()], |row| row.get(0))
 }
 
-/// What this principal sent within the last hour without a yes: what stands in the ledger, and not what is
-/// being accepted.
+/// A message that is not of the bulk that is being accepted itself, in parts: `?3` is its id.
+const IS_OF_ANOTHER: &str =
+    "(batch IS NULL OR batch <> coalesce((SELECT o.seq FROM batch o WHERE o.id = ?3), -1))";
+
+fn own_batch(intent: &Intent) -> Option<&str> {
+    intent.batch.as_ref().map(|batch| batch.id.as_str())
+}
+
+/// What this principal sent within the last hour without a yes: also what another call is being accepted with.
 pub(super) fn lately(db: &Connection, intent: &Intent) -> JobResult<Sum> {
     let mut statement = db.prepare_cached(sql!(
         "SELECT created_ms, coalesce(price_micros, held_micros), asked_micros IS NOT NULL, state, sandbox FROM message WHERE principal \
-         = ?1 AND {IS_ACCEPTED} ORDER BY seq DESC LIMIT ?2"
+         = ?1 AND {IS_OF_ANOTHER} ORDER BY seq DESC LIMIT ?2"
     ))?;
-    let mut rows = statement.query(params![intent.payer.principal, MOST_LATELY])?;
+    let mut rows = statement.query(params![intent.payer.principal, MOST_LATELY, own_batch(intent)])?;
     let since = intent.now.as_millis().saturating_sub(HOUR_MS);
     let mut sum = Sum::default();
     while let Some(row) = rows.next()? {
@@ -294,9 +302,9 @@ pub(super) fn pending(db: &Connection, intent: &Intent) -> JobResult<Sum> {
     let found = db
         .prepare_cached(sql!(
             "SELECT coalesce(sum(held_micros), 0), count(*) FROM message WHERE {IS_PROPOSED} AND principal = ?1 AND \
-             sandbox = ?2 AND {IS_ACCEPTED}"
+             sandbox = ?2 AND {IS_OF_ANOTHER}"
         ))?
-        .query_row(params![intent.payer.principal, intent.payer.realm.is_sandbox()], |row| {
+        .query_row(params![intent.payer.principal, intent.payer.realm.is_sandbox(), own_batch(intent)], |row| {
             Ok(Sum { micros: row.get(0)?, messages: row.get(1)? })
         })?;
     Ok(found)
@@ -372,6 +380,13 @@ fn expire(db: &Connection, now: Timestamp) -> JobResult<u32> {
 
 /// See [`Proposals::sweep_proposals`].
 fn sweep(db: &Connection, now: Timestamp) -> JobResult<Vec<MessageId>> {
+    // Those of which nothing waits have nothing to move.
+    db.prepare_cached(sql!(
+        "UPDATE proposal AS p SET swept = 1 WHERE decision IS NOT NULL AND NOT swept AND NOT EXISTS (SELECT 1 FROM \
+         message m WHERE {OF_IT} AND {})",
+        IS_PROPOSED.of("m.")
+    ))?
+    .execute([])?;
     let found = db
         .prepare_cached(
             "SELECT id, message, batch, decision, why FROM proposal WHERE decision IS NOT NULL AND NOT swept ORDER BY \
@@ -399,7 +414,7 @@ fn sweep(db: &Connection, now: Timestamp) -> JobResult<Vec<MessageId>> {
         match decided {
             Decided::Approved => go_on(db, open.seq, now)?,
             Decided::Refused | Decided::Expired => {
-                let words = why.clone().map_or_else(|| "a person said no".to_owned(), |why| why);
+                let words = why.clone().unwrap_or_else(|| "a person said no".to_owned());
                 let ended = if decided == Decided::Refused {
                     Step {
                         code: Some(ErrorKind::ApprovalRefused),

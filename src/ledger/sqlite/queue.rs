@@ -10,7 +10,7 @@ use super::job::JobResult;
 use super::opt_out::opted_out;
 use super::row::{COLUMNS, record_from};
 use super::settle::CANCELED;
-use super::states::{IS_ACCEPTED, IS_ATTEMPTING, IS_CANCELED, IS_IN_HAND, IS_QUEUED, QUEUED, sql};
+use super::states::{IS_ACCEPTED, IS_ATTEMPTING, IS_IN_HAND, IS_QUEUED, QUEUED, sql};
 use super::transition::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
 use super::{pace, rate};
 use crate::clock::Timestamp;
@@ -293,8 +293,7 @@ fn unclaim_in(group: &mut Group<'_>, owner: i64, back: &[Back]) -> JobResult<()>
          WHERE o.number = message.recipient) AS opted_out_ms
          FROM message WHERE id = ?1 AND {IS_ATTEMPTING} AND owner = ?2"
     ))?;
-    let mut canceled =
-        db.prepare_cached(sql!("SELECT max(changed_ms) FROM message WHERE batch = ?1 AND {IS_CANCELED}"))?;
+    let mut canceled = db.prepare_cached("SELECT canceled_ms FROM batch WHERE seq = ?1")?;
     let mut canceled_at: HashMap<i64, Option<i64>> = HashMap::new();
     // An id that a report gave it meanwhile is nobody's: it was not handed over.
     let mut update = db.prepare_cached(sql!(

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::job::JobResult;
 use super::outbox;
 use super::sealed::text;
-use super::states::{HAS_NOT_LEFT, IS_TO, sql};
+use super::states::{HAS_NOT_LEFT, IS_EXPIRED, IS_TO, sql};
 use crate::clock::Timestamp;
 use crate::ledger::{ANSWERS_MS, NewReply, Recorded, Replies, ReplyPage, ReplyRecord, SHOWN_AN_HOUR};
 use crate::sms::message::MessageId;
@@ -17,6 +17,15 @@ const CLOCKS_DIFFER_MS: i64 = 60_000;
 /// The time in which [`SHOWN_AN_HOUR`] replies of one sender are shown.
 const HOUR_MS: i64 = 3_600_000;
 
+/// What a carrier was handed, as far as that can be told: nothing that waits, and nothing that expired while it
+/// did.
+fn has_left() -> String {
+    format!(
+        "NOT {HAS_NOT_LEFT} AND NOT ({IS_EXPIRED} AND vendor_id IS NULL AND (due_ms IS NOT NULL OR asked_micros IS NOT \
+         NULL))"
+    )
+}
+
 /// The latest message of this provider to this person that a reply of then may answer. What still waits in
 /// the queue, and what never left, answers nothing.
 pub(super) fn answered(
@@ -27,9 +36,10 @@ pub(super) fn answered(
     now: Timestamp,
 ) -> JobResult<Option<(i64, MessageId)>> {
     db.prepare_cached(sql!(
-        "SELECT seq, id FROM message WHERE {IS_TO} AND created_ms BETWEEN ?2 AND ?3 AND provider = \
-         ?4 AND NOT {HAS_NOT_LEFT}
-         ORDER BY sandbox, created_ms DESC, seq DESC LIMIT 1"
+        "SELECT seq, id FROM message WHERE {IS_TO} AND coalesce(due_ms, created_ms) BETWEEN ?2 AND ?3 AND \
+         provider = ?4 AND {}
+         ORDER BY sandbox, coalesce(due_ms, created_ms) DESC, seq DESC LIMIT 1",
+        has_left()
     ))?
     .query_row(
         params![
@@ -110,10 +120,11 @@ pub(super) fn last_text(
 ) -> rusqlite::Result<Option<String>> {
     let latest: Option<Option<String>> = db
         .prepare_cached(sql!(
-            "SELECT {} FROM message WHERE {IS_TO} AND created_ms BETWEEN ?2 AND ?3 AND provider = ?4 \
-             AND NOT {HAS_NOT_LEFT}
-             ORDER BY sandbox, created_ms DESC, seq DESC LIMIT 1",
-            text!()
+            "SELECT {} FROM message WHERE {IS_TO} AND coalesce(due_ms, created_ms) BETWEEN ?2 AND ?3 AND \
+             provider = ?4 AND {}
+             ORDER BY sandbox, coalesce(due_ms, created_ms) DESC, seq DESC LIMIT 1",
+            text!(),
+            has_left()
         ))?
         .query_row(
             params![

@@ -69,7 +69,7 @@ pub(super) fn settle(
 }
 
 /// What is said of a message that was taken back.
-pub(super) const CANCELED: &str = "canceled by the operator";
+pub(super) const CANCELED: &str = "taken back before it left";
 
 /// See [`crate::ledger::facets::Intents::cancel`].
 pub(super) fn cancel(db: &Connection, principal: &str, batch: &str, now: Timestamp) -> JobResult<u32> {
@@ -79,6 +79,11 @@ pub(super) fn cancel(db: &Connection, principal: &str, batch: &str, now: Timesta
     ))?;
     let queued: Vec<Open> =
         statement.query_map([batch, principal], open_from)?.collect::<rusqlite::Result<_>>()?;
+    db.prepare_cached(
+        "UPDATE batch SET canceled_ms = ?3 WHERE id = ?1 AND principal = ?2 AND accepting IS NULL AND canceled_ms IS \
+         NULL",
+    )?
+    .execute(params![batch, principal, now.as_millis()])?;
     let canceled = Step::new(State::Canceled, now, Some(CANCELED));
     Group::over(db, |group| {
         let mut count = 0;

@@ -70,7 +70,6 @@ pub(super) const IS_PROPOSED: Condition = Condition::new(|state| matches!(state,
 pub(super) const IS_SCHEDULED: Condition = Condition::new(|state| matches!(state, State::Scheduled));
 pub(super) const IS_QUEUED: Condition = Condition::new(|state| matches!(state, State::Queued));
 pub(super) const IS_ATTEMPTING: Condition = Condition::new(|state| matches!(state, State::Attempting));
-pub(super) const IS_CANCELED: Condition = Condition::new(|state| matches!(state, State::Canceled));
 pub(super) const IS_EXPIRED: Condition = Condition::new(|state| matches!(state, State::Expired));
 pub(super) const IS_UNKNOWN: Condition = Condition::new(|state| matches!(state, State::Unknown));
 
@@ -118,12 +117,11 @@ mod tests {
     fn each_condition_is_true_of_the_states_that_say_so_of_themselves() {
         let db = Connection::open_in_memory().unwrap();
         type Is = fn(State) -> bool;
-        let all: [(Condition, Is); 19] = [
+        let all: [(Condition, Is); 18] = [
             (IS_PROPOSED, |state| state == State::Proposed),
             (IS_SCHEDULED, |state| state == State::Scheduled),
             (IS_QUEUED, |state| state == State::Queued),
             (IS_ATTEMPTING, |state| state == State::Attempting),
-            (IS_CANCELED, |state| state == State::Canceled),
             (IS_EXPIRED, |state| state == State::Expired),
             (IS_UNKNOWN, |state| state == State::Unknown),
             (IS_PLANNED, State::is_planned),

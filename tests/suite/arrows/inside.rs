@@ -82,7 +82,7 @@ const ENGINE: [(&str, &[&str]); 13] = [
     ("submit", &["answers", "deliver", "carriers"]),
     ("read", &["answers", "carriers", "receive/poll"]),
     ("operate", &["receive", "carriers"]),
-    ("deciding", &["*"]),
+    ("decisions", &["*"]),
     ("rooms", &["*"]),
     ("running", &["*"]),
     (TOP, &["*"]),

@@ -247,11 +247,42 @@ async fn the_decision_knows_strangers_what_was_sent_lately_and_what_waits(backen
     }
 }
 
+async fn who_was_only_to_be_texted_is_a_stranger_still(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        let realm = sms_mcp::sms::message::Realm::Live;
+        store.reserve(intent(vec![draft(1)]), asks_for(0)).await.unwrap();
+        store.expire_proposals(NOW.plus_ms(24 * HOUR_MS)).await.unwrap();
+        assert_eq!(swept(&*store, NOW.plus_ms(24 * HOUR_MS)).await, 1);
+        assert_eq!(state_of(&*store, &draft(1).id).await, State::Expired);
+        assert!(!store.has_texted("alice", realm, &draft(1).to).await.unwrap());
+        super::ledger::take(&*store, intent(vec![draft(2)])).await;
+        assert!(store.has_texted("alice", realm, &draft(2).to).await.unwrap());
+        assert!(!store.has_texted("bob", realm, &draft(2).to).await.unwrap(), "by another agent");
+    }
+}
+
+async fn proposals_of_which_nothing_waits_keep_no_decision_back(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        for n in 1..=3 {
+            store.reserve(intent(vec![draft(n)]), asks_for(0)).await.unwrap();
+            assert!(store.take_back("alice", &draft(n).id, NOW).await.unwrap());
+        }
+        store.reserve(intent(vec![draft(4)]), asks_for(0)).await.unwrap();
+        let late = NOW.plus_ms(24 * HOUR_MS);
+        assert_eq!(store.expire_proposals(late).await.unwrap(), 1, "what was taken back is told to nobody");
+        assert_eq!(store.sweep_proposals(late).await.unwrap(), [draft(4).id]);
+    }
+}
+
 on_every_backend![
     a_yes_is_taken_once_to_what_was_looked_at_and_all_of_it_goes_on,
     a_no_and_no_answer_give_the_money_back,
     what_was_taken_back_is_decided_on_by_nobody,
     a_long_bulk_waits_as_one_and_goes_on_some_at_a_time_in_whichever_process,
     each_thing_that_a_yes_is_to_makes_another_digest,
+    who_was_only_to_be_texted_is_a_stranger_still,
+    proposals_of_which_nothing_waits_keep_no_decision_back,
     the_decision_knows_strangers_what_was_sent_lately_and_what_waits,
 ];

@@ -508,6 +508,39 @@ async fn no_more_is_let_go_than_the_queue_is_to_have(backend: Backend) {
     }
 }
 
+async fn one_of_a_bulk_that_is_taken_back_takes_no_other_with_it(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        take(&*store, queued(1, 3)).await;
+        let claimed = store.claim(claim(1)).await.unwrap().messages;
+        assert!(store.take_back("alice", &draft(2).id, NOW).await.unwrap());
+        let back = |id: &sms_mcp::sms::message::MessageId| sms_mcp::ledger::Back {
+            id: id.clone(),
+            rests_until: None,
+        };
+        store.unclaim(vec![back(&claimed[0].id)]).await.unwrap();
+        assert_eq!(state_of(&*store, &claimed[0].id).await, State::Queued, "the bulk goes on");
+        let again = store.claim(claim(1)).await.unwrap().messages;
+        assert_eq!(store.cancel("alice", &BatchId::new(NOW.as_millis(), 1), NOW).await.unwrap(), 1);
+        store.unclaim(vec![back(&again[0].id)]).await.unwrap();
+        assert_eq!(state_of(&*store, &again[0].id).await, State::Canceled, "it was taken back as a whole");
+    }
+}
+
+async fn what_stands_still_in_the_queue_keeps_no_scheduled_text_back(backend: Backend) {
+    for place in backend.places() {
+        let store = place.open();
+        take(&*store, queued(1, 3)).await;
+        reserved(&*store, intent(vec![draft(4)]), at(HOUR_MS)).await;
+        let short = Due { most_queued: 1, ..due(HOUR_MS) };
+        assert_eq!(store.release_due(short.clone(), now()).await.unwrap().queued, [draft(4).id]);
+        // And where there is no room at all, what is too late ends all the same.
+        reserved(&*store, intent(vec![draft(5)]), at(HOUR_MS)).await;
+        let late = Due { now: NOW.plus_ms(3 * HOUR_MS), max_age_ms: HOUR_MS, ..short };
+        assert_eq!(store.release_due(late, now()).await.unwrap().ended, [draft(5).id]);
+    }
+}
+
 on_every_backend![
     what_leaves_later_or_waits_for_a_person_holds_its_money_and_is_nobodys_to_take,
     what_has_become_due_is_decided_on_once_more_by_the_facts_of_then,
@@ -523,6 +556,8 @@ on_every_backend![
     what_moves_to_another_day_is_held_there_or_waits_until_it_has_room_or_expires,
     what_is_to_leave_by_a_time_never_leaves_after_it,
     no_more_is_let_go_than_the_queue_is_to_have,
+    one_of_a_bulk_that_is_taken_back_takes_no_other_with_it,
+    what_stands_still_in_the_queue_keeps_no_scheduled_text_back,
 ];
 
 #[tokio::test]

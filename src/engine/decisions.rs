@@ -1,15 +1,57 @@
-//! The verbs of the engine for what waits for a person: to look at it, and to decide.
+//! The verbs of the facade about who decides what agents may not, and about what waits for them.
 
-use super::Engine;
-use super::caller::{Caller, Person};
+use super::operate::approvers::{Asked, Proves};
 use super::operate::page::Texts;
 use super::operate::proposals::Shown;
-use crate::access::{Challenge, Decision};
+use super::{Approver, Caller, Engine, Person, Proposal};
+use crate::access::{Challenge, Decision, Proof};
 use crate::error::Result;
-use crate::ledger::proposals::Proposal;
-use crate::sms::message::ProposalId;
+use crate::sms::message::{ProposalId, Realm};
 
 impl Engine {
+    /// All approvers, in the order in which they were added.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn approvers(&self, caller: &Caller) -> Result<Vec<Approver>> {
+        self.rooms.operate.approvers(caller).await
+    }
+
+    /// Adds an approver. Returns whether it is the first one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) for a name or a key that
+    /// somebody has, or no name; [`ErrorKind::InvalidNumber`](crate::error::ErrorKind::InvalidNumber);
+    /// [`ErrorKind::NotSupported`](crate::error::ErrorKind::NotSupported) where somebody else became the first
+    /// one; [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn add_approver(
+        &self,
+        person: &Person,
+        name: &str,
+        proves: Proves,
+        phone: Option<&str>,
+    ) -> Result<bool> {
+        self.rooms.operate.add_approver(person, name, proves, phone).await
+    }
+
+    /// Removes an approver. Returns how many are left.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) or
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn remove_approver(&self, person: &Person, name: &str) -> Result<u32> {
+        self.rooms.operate.remove_approver(person, name).await
+    }
+
+    /// Takes a proof of an approver for a decision, and returns whose it is. A right one is used up, a wrong
+    /// one counts.
+    ///
+    /// # Errors
+    /// As [`super::approvers::prove`].
+    pub async fn prove(&self, caller: &Caller, asked: Asked<'_>, proof: Proof) -> Result<String> {
+        self.rooms.operate.prove(caller, asked, proof).await
+    }
+
     /// What waits for a person's decision, oldest first.
     ///
     /// # Errors
@@ -42,6 +84,14 @@ impl Engine {
     /// As [`Engine::approve`].
     pub async fn refuse(&self, caller: &Caller, id: &ProposalId, why: Option<String>) -> Result<Proposal> {
         self.rooms.operate.refuse(caller, id, why).await
+    }
+
+    /// What to know where what waits leaves only if a server runs then that nobody promises.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn needs_server(&self, caller: &Caller, realm: Realm) -> Result<Option<String>> {
+        self.rooms.submit.needs_server(caller, realm).await
     }
 
     /// Says where the page is: an address without `/approve/...`. Answers name it from then on.
