@@ -614,6 +614,7 @@ fn draft(n: usize) -> Draft {
 }
 
 /// Fills a ledger through the store's own verbs, with messages spread over the last 300 days.
+#[expect(clippy::too_many_lines, reason = "one story, step by step")]
 async fn fill(path: &Path) {
     let store = SqliteLedger::open(path, Timestamp(0), *b"benchfil").unwrap();
     let limits = Limits::default();

@@ -193,6 +193,18 @@ impl Policy {
         })
     }
 
+    /// Whether agents may send texts for this purpose.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PurposeNotAllowed`].
+    pub fn check_purpose(&self, purpose: Purpose) -> Result<()> {
+        if self.settings.purposes.contains(&purpose) {
+            return Ok(());
+        }
+        let message = format!("this text is {purpose}, and agents may not send such texts here");
+        Err(Error::new(ErrorKind::PurposeNotAllowed, message))
+    }
+
     /// What a text is for: what the operator takes it for, or what is stricter of what is said of it. `bulk` is
     /// how many people get it, where they are several.
     ///
@@ -204,7 +216,7 @@ impl Policy {
         let by_size =
             if bulk.is_some_and(|bulk| bulk > most) { Purpose::Marketing } else { Purpose::Transactional };
         let purpose = said.into_iter().fold(settings.default_purpose.max(by_size), Purpose::max);
-        if settings.purposes.contains(&purpose) {
+        if self.check_purpose(purpose).is_ok() {
             return Ok(purpose);
         }
         let because = if by_size == Purpose::Marketing {

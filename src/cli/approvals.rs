@@ -195,7 +195,7 @@ fn show(shown: &Shown) -> Result<()> {
 /// Says what a reader would not see: signs without a width, and letters of other alphabets that look like Latin
 /// ones.
 fn warn_of_looks(text: &str) {
-    let hidden = text.chars().filter(|c| untrusted::is_hidden(*c)).count();
+    let hidden = text.chars().filter(|c| *c != '\n' && untrusted::is_hidden(*c)).count();
     if hidden > 0 {
         print_line(&format!("    ! {hidden} sign(s) that no phone shows"));
     }

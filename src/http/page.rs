@@ -341,10 +341,10 @@ async fn read_form(parts: &Parts, body: Body) -> std::result::Result<Fields, Res
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
     let refused = |status, words| page(status, view::notice(&Said { heading: "Not taken", words }));
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return refused(
+        return Err(refused(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "It is no form of this page. Nothing was decided.",
-        );
+        ));
     }
     match read_body(body, MAX_BODY, BODY_TIMEOUT).await {
         Ok(body) => Ok(Fields::read(&body)),

@@ -5,21 +5,20 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::untrusted::is_hidden;
+
 /// The fewest digits of a number to call.
 const LEAST_DIGITS: usize = 7;
 
 /// What stands between the digits of one number.
-const BETWEEN: &str = " -.()/*_:~|\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}\u{b7}\u{2022}";
+const BETWEEN: &str = " \n\t-.()/*_:~|\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}\u{b7}\u{2022}";
 
 /// Whether a text has a link or a number to call.
 pub fn leads_somewhere(text: &str) -> bool {
-    let plain: String = text.nfkc().filter(|c| !is_invisible(*c)).flat_map(char::to_lowercase).collect();
+    let plain: String =
+        text.nfkc().filter(|c| *c == '\n' || !is_hidden(*c)).flat_map(char::to_lowercase).collect();
     let plain = plain.replace(['\u{3002}', '\u{ff61}', '\u{2024}'], ".");
-    has_link(&plain) || has_number(&plain)
-}
-
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+    has_link(&plain) || has_address(&plain) || has_number(&plain)
 }
 
 fn has_link(text: &str) -> bool {
@@ -32,6 +31,17 @@ fn has_link(text: &str) -> bool {
         .enumerate()
         .filter(|(_, c)| **c == '.')
         .any(|(at, _)| is_between_labels(&characters, at))
+}
+
+/// Whether there is an address of the net in digits: four numbers with dots between them.
+fn has_address(text: &str) -> bool {
+    let is_part =
+        |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
+    words.map(|word| word.trim_matches('.')).any(|word| {
+        let parts: Vec<&str> = word.split('.').collect();
+        parts.windows(4).any(|four| four.iter().all(|part| is_part(part)))
+    })
 }
 
 /// Whether a dot stands between two labels of a name of the net, whatever stands around them. The one behind it
@@ -74,7 +84,7 @@ fn is_digit(c: char) -> bool {
 
 /// The digits of a run, without those of what is plainly a date.
 fn digits_of_numbers(run: &str) -> usize {
-    let words: Vec<&str> = run.split(' ').filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = run.split_whitespace().collect();
     let count = |word: &str| word.chars().filter(|c| is_digit(*c)).count();
     words.into_iter().filter(|word| !is_date(word) && !is_time(word)).map(count).sum()
 }
@@ -95,7 +105,9 @@ fn is_date(word: &str) -> bool {
         let is_number = |part: &&str| part.chars().all(|c| c.is_ascii_digit()) && !part.is_empty();
         let [first, middle, last] = parts.as_slice() else { return false };
         let is_year = |part: &str| part.len() == 4 && (part.starts_with("19") || part.starts_with("20"));
+        let is_day = |part: &str| part.parse::<u8>().is_ok_and(|day| (1..=31).contains(&day));
         parts.iter().all(is_number)
+            && parts.iter().filter(|part| part.len() <= 2).all(|part| is_day(part))
             && middle.len() <= 2
             && ((is_year(first) && last.len() <= 2) || (is_year(last) && first.len() <= 2))
     })
@@ -136,6 +148,21 @@ mod tests {
             "202_555_0123",
             "202:555:0123",
             "example.co",
+            "\u{1f449}evil.com",
+            "\u{ab}evil.com\u{bb}",
+            "\u{300c}evil.com\u{300d}",
+            "evil.com%20",
+            "now\u{2014}evil.com",
+            "url=evil.com",
+            "a:b@evil.com",
+            "e\u{fe0f}vil.com",
+            "e\u{2066}vil.com",
+            "8.8.8.8/login",
+            "at 1.1.1.1:8080",
+            "0800*12345",
+            "020\n7946\n0018",
+            "020\u{b7}7946\u{b7}0018",
+            "12-34-2056",
         ] {
             assert!(leads_somewhere(text), "{text}");
         }

@@ -8,6 +8,7 @@
 //! Source: the vendors' lists by country (Telnyx, alphanumeric sender ID, and its guide on compliance; AWS,
 //! features and registrations of senders; sgnic.sg for Singapore).
 
+use super::fold::glance;
 use super::number::Number;
 use super::untrusted::escape;
 
@@ -67,10 +68,43 @@ fn named_in(from: &str, to: &Number, countries: &'static [&str]) -> Option<&'sta
     (is_name(from) && from.len() <= MOST).then_some(*country)
 }
 
+/// Whether two senders are one to who reads them: in another case, with look-alike letters, spaces or signs, or
+/// as a number with or without its plus and zeros.
+pub fn looks_like(one: &str, other: &str) -> bool {
+    let number = |text: &str| {
+        let digits: String = text.chars().filter(|c| !c.is_whitespace() && !"+-.()".contains(*c)).collect();
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| digits.trim_start_matches('0').to_owned())
+    };
+    match (number(one), number(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other || (!glance(one).is_empty() && glance(one) == glance(other)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn another_spelling_of_a_sender_is_that_sender() {
+        for (one, other) in [
+            ("PROMO", "PROMO "),
+            ("PROMO", " promo"),
+            ("PROMO", "PR0MO"),
+            ("+14155550100", "14155550100"),
+            ("+14155550100", "0014155550100"),
+            ("+14155550100", "+1 (415) 555-0100"),
+        ] {
+            assert!(looks_like(one, other) && looks_like(other, one), "{one} {other}");
+        }
+        for (one, other) in
+            [("PROMO", "INFO"), ("+14155550100", "+14155550101"), ("12345", "ACME"), ("", "ACME")]
+        {
+            assert!(!looks_like(one, other), "{one} {other}");
+        }
+    }
 
     #[test]
     fn a_name_is_told_from_a_number_and_has_a_form() {

@@ -56,6 +56,7 @@ async fn pass_time(bench: &Bench, engine: &Engine) {
 }
 
 /// One thing that an agent does to have a text leave without a person; how often it was tried.
+#[expect(clippy::cognitive_complexity, clippy::too_many_lines, reason = "a table of what is tried")]
 async fn attack(bench: &Bench, kind: usize, round: usize) -> usize {
     let (engine, n) = (&bench.engine, round % 100);
     // No two are the same to a reader.
@@ -176,6 +177,7 @@ async fn attack(bench: &Bench, kind: usize, round: usize) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "how often it was tried is asked for")]
 async fn a_thousand_tries_to_send_without_the_person_send_nothing() {
     let bench = bench_asking(wide, everything());
     bench.engine.start(true).await.unwrap();

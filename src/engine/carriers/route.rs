@@ -87,7 +87,8 @@ impl Carriers {
 
     /// What the texts of this sender are for, where the operator says so.
     pub fn purpose_of(&self, shown: &str) -> Option<Purpose> {
-        let own = self.senders.iter().filter(|sender| sender.id == shown);
+        // Who reads it takes another spelling for the same one, and so may a vendor.
+        let own = self.senders.iter().filter(|sender| sender::looks_like(&sender.id, shown));
         own.filter_map(|sender| sender.purpose).max()
     }
 

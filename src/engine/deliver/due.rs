@@ -86,6 +86,7 @@ impl Deliver {
             let from = record.from.as_deref();
             policy.check_destination(&to)?;
             policy.check_sender(from)?;
+            policy.check_purpose(record.purpose)?;
             check_price(carriers.get(&record.provider), &policy, &to, record)?;
             policy.decide(
                 &Ask {

@@ -14,7 +14,7 @@ use crate::engine::caller::{Caller, Person};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Record;
 use crate::ledger::proposals::{Decided, Deciding, Proposal, Taken};
-use crate::sms::message::ProposalId;
+use crate::sms::message::{ProposalId, Realm};
 use crate::sms::number::Number;
 use crate::sms::schedule::Schedule;
 
@@ -111,6 +111,11 @@ impl Operate {
             let message = "a yes needs an approver's proof, and there is no approver here";
             return Err(Error::new(ErrorKind::NotSupported, message)
                 .next("Nothing was approved. Add one: `sms-mcp approver add NAME`."));
+        }
+        let found = self.ledger.proposal(id.as_str()).await?.ok_or_else(|| no_proposal(id.as_str()))?;
+        if found.realm == Realm::Live {
+            // A ledger in doubt may be one in which this was decided before.
+            self.ledger.trust().await?;
         }
         let act = person.act(APPROVE, id.as_str(), self.life.now());
         let deciding = Deciding { id: id.clone(), yes: Some(digest), why: None, act };

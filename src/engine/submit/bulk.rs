@@ -287,11 +287,8 @@ impl Submit {
         let all_or_none = args.on_invalid == OnInvalid::Refuse;
         let prepared = self.prepare_bulk(&args).and_then(|prepared| {
             let is_refused = prepared.messages.is_empty() || (all_or_none && !prepared.refused.is_empty());
-            if is_refused {
-                Err(recipients_refused(prepared.refused, args.recipients.len()))
-            } else {
-                Ok(prepared)
-            }
+            let of = args.recipients.len();
+            if is_refused { Err(recipients_refused(prepared.refused, of)) } else { Ok(prepared) }
         });
         let PreparedBulk { messages, realm, refused, duplicates } = match prepared {
             Ok(prepared) => prepared,
@@ -302,13 +299,10 @@ impl Submit {
         self.may_queue(caller, args.idempotency_key.as_deref(), &messages).await?;
         let id = BatchId::new(self.life.now().as_millis(), u128::from_be_bytes(self.life.random()?));
         let payer = self.answers.payer(caller, args.session.clone(), realm)?;
+        let batch = BatchDraft { id: id.clone(), duplicates: duplicates.clone(), refused: refused.clone() };
         let intent = Intent {
             idempotency: idempotency(args.idempotency_key.as_deref(), said(&args))?,
-            batch: Some(BatchDraft {
-                id: id.clone(),
-                duplicates: duplicates.clone(),
-                refused: refused.clone(),
-            }),
+            batch: Some(batch),
             all_or_none,
             preview: args.dry_run,
             proposal: self.proposal(messages.first().map(|first| first.schedule).unwrap_or_default())?,

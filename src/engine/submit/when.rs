@@ -22,6 +22,8 @@ const FURTHEST_MS: i64 = 90 * 24 * 3_600_000;
 /// How a server calls itself that clients share, and that runs without any.
 const SHARED: &str = "serve --http";
 
+const DAY_MS: i64 = 24 * 3_600_000;
+
 /// A time that is so little in the past is now: a call takes its time. One minute.
 const JUST_NOW_MS: i64 = 60_000;
 
@@ -99,6 +101,9 @@ impl Times {
         if let Some(by) = by {
             if by <= now {
                 return Err(invalid("deliver_by", format!("is past already: it is {} now", now.rfc3339())));
+            }
+            if by > now.plus_ms(FURTHEST_MS + DAY_MS) {
+                return Err(invalid("deliver_by", "is more than 91 days ahead"));
             }
             if at.is_some_and(|at| by < at) {
                 return Err(invalid("deliver_by", "is before `send_at`"));

@@ -70,6 +70,7 @@ async fn held(store: &dyn Ledger) -> i64 {
     budget(store, Scope::Session).await.held_micros
 }
 
+#[expect(clippy::cognitive_complexity, reason = "one story, step by step")]
 async fn a_yes_is_taken_once_to_what_was_looked_at_and_all_of_it_goes_on(backend: Backend) {
     for place in backend.places() {
         let store = place.open();
@@ -100,6 +101,7 @@ async fn a_yes_is_taken_once_to_what_was_looked_at_and_all_of_it_goes_on(backend
     }
 }
 
+#[expect(clippy::cognitive_complexity, reason = "one story, step by step")]
 async fn a_no_and_no_answer_give_the_money_back(backend: Backend) {
     for place in backend.places() {
         let store = place.open();
