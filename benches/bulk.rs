@@ -33,6 +33,7 @@ const LOOKS: usize = 20;
 const CONFIG: &str = "[guard]\nsession_spend = 100000000\nday_spend = 100000000\nsession_messages = \
     100000000\nday_messages = 100000000\n\
     recipient_per_hour = 1000\nrecipient_per_day = 1000\nsends_per_second = 1000000\nbulk_max = 100000\n\
+    bulk_is_marketing_above = 100000\n\
     [send]\nconcurrency = 64\nbulk_wait = \"1s\"\n[[provider]]\nkind = \"sandbox\"\nbalance = 100000000\n";
 
 /// A server over stdio.

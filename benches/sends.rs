@@ -455,7 +455,7 @@ async fn vendor(folder: &Path) {
         "[[provider]]\nkind = \"a2p_pro\"\nbase_url = \"{url}/v1\"\ntoken = \"bench\"\nfrom = \"ACME\"\n"
     );
     let config = format!(
-        "{guard}bulk_max = {MESSAGES}\nprice_when_unknown = \"0.01\"\n[send]\nbulk_wait = \
+        "{guard}bulk_max = {MESSAGES}\nbulk_is_marketing_above = 100000\nprice_when_unknown = \"0.01\"\n[send]\nbulk_wait = \
          \"120s\"\n{provider}"
     );
     std::fs::write(folder.join("bench.toml"), config).unwrap();
@@ -547,6 +547,7 @@ async fn receipts(folder: &Path) {
         recipient_per_day: 1_000,
         sends_per_second: 1_000_000,
         bulk_max: 10_000,
+        bulk_is_marketing_above: 100_000,
         ..sms_mcp::policy::Settings::default()
     };
     let clock: SharedClock = Arc::new(SystemClock);

@@ -141,7 +141,7 @@ fn crash_settings() -> String {
     format!(
         "[guard]\nsession_spend = 1000000\nday_spend = 1000000\nsession_messages = 1000000\nday_messages = \
          {FIT}\n\
-         sends_per_second = 1000000\n[[provider]]\nkind = \"sandbox\"\nbalance = 1000000\ndelivery_delay = \
+         sends_per_second = 1000000\nbulk_is_marketing_above = 100000\n[[provider]]\nkind = \"sandbox\"\nbalance = 1000000\ndelivery_delay = \
          \"5ms\"\n"
     )
 }

@@ -318,7 +318,8 @@ pub fn fictional(index: usize) -> String {
 /// Settings whose limits are out of the way.
 pub const WIDE: &str = "[guard]\nsession_spend = 1000000\nday_spend = 1000000\nsession_messages = \
     1000000\nday_messages = 1000000\n\
-    recipient_per_hour = 1000\nrecipient_per_day = 1000\nsends_per_second = 1000000\n";
+    recipient_per_hour = 1000\nrecipient_per_day = 1000\nsends_per_second = 1000000\n\
+    bulk_is_marketing_above = 100000\n";
 
 /// A terminal for a person: the end that a program reads, and ours.
 #[cfg(unix)]
