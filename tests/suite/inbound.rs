@@ -216,6 +216,7 @@ fn parts_with(
         recipient_per_hour: 1_000,
         recipient_per_day: 1_000,
         sends_per_second: 1_000,
+        bulk_is_marketing_above: 100_000,
         session_spend: wide,
         session_messages: 10_000,
         day_spend: wide,

@@ -226,6 +226,7 @@ fn field_by(
 ) -> Field {
     let guard = sms_mcp::policy::Settings {
         sends_per_second: 1_000_000,
+        bulk_is_marketing_above: 100_000,
         day_spend: Amount::units(10_000),
         session_spend: Amount::units(10_000),
         day_messages: 100_000,

@@ -154,6 +154,7 @@ fn desk_with(
     let folder = tempfile::tempdir().unwrap();
     let mut guard = sms_mcp::policy::Settings {
         sends_per_second: 1_000_000,
+        bulk_is_marketing_above: 100_000,
         day_spend: Amount::units(100_000),
         session_spend: Amount::units(100_000),
         day_messages: 100_000,

@@ -141,6 +141,7 @@ async fn a_large_bulk_leaves_fifty_at_a_time_sixty_times_a_minute_and_each_perso
     let folder = tempfile::tempdir().unwrap();
     let wide = sms_mcp::policy::Settings {
         sends_per_second: 1_000_000,
+        bulk_is_marketing_above: 100_000,
         day_spend: Amount::units(1_000_000),
         session_spend: Amount::units(1_000_000),
         day_messages: 1_000_000,
