@@ -104,7 +104,8 @@ static TABLE: [ToolEntry; 7] = [
         title: "Send an SMS",
         description: "Send one SMS to a real phone. It costs money and cannot be taken back. Set \
             idempotency_key so that a repeated call is sent at most \
-            once. send_at sets it for later: status scheduled means accepted, so do not send it again. With dry_run: true it only quotes: price, segments, whether it is allowed, and which \
+            once. send_at sets it for later. scheduled and approval_required (a person decides) mean \
+            accepted: do not send it again, in other words or in parts. With dry_run: true it only quotes: price, segments, whether it is allowed, and which \
             characters make it dearer. On \
             outcome_unknown or partly_sent never send again.",
         toolset: Toolset::Core,

@@ -1,4 +1,4 @@
-//! What says when a message may leave that nothing refuses. Nobody does so far: then it is now.
+//! What says when a message may leave that nothing refuses, in place of its schedule and its hours (`when`).
 
 use std::fmt;
 use std::sync::Arc;

@@ -8,10 +8,3 @@ pub struct Schedule {
     /// Not after this: it expires then, and does not leave late.
     pub by_ms: Option<i64>,
 }
-
-impl Schedule {
-    /// Whether nothing was wished.
-    pub const fn is_none(&self) -> bool {
-        self.at_ms.is_none() && self.by_ms.is_none()
-    }
-}

@@ -39,28 +39,23 @@ pub struct Wish<'a> {
 impl<'a> From<&'a SendArgs> for Wish<'a> {
     fn from(args: &'a SendArgs) -> Self {
         let SendArgs { send_at, send_at_local, deliver_by, purpose, .. } = args;
-        Self {
-            send_at: send_at.as_deref(),
-            send_at_local: send_at_local.as_deref(),
-            deliver_by: deliver_by.as_deref(),
-            purpose: *purpose,
-        }
+        Self::of([send_at, send_at_local, deliver_by], *purpose)
     }
 }
 
 impl<'a> From<&'a BulkArgs> for Wish<'a> {
     fn from(args: &'a BulkArgs) -> Self {
         let BulkArgs { send_at, send_at_local, deliver_by, purpose, .. } = args;
-        Self {
-            send_at: send_at.as_deref(),
-            send_at_local: send_at_local.as_deref(),
-            deliver_by: deliver_by.as_deref(),
-            purpose: *purpose,
-        }
+        Self::of([send_at, send_at_local, deliver_by], *purpose)
     }
 }
 
 impl<'a> Wish<'a> {
+    fn of(times: [&'a Option<String>; 3], purpose: Option<Purpose>) -> Self {
+        let [send_at, send_at_local, deliver_by] = times.map(Option::as_deref);
+        Self { send_at, send_at_local, deliver_by, purpose }
+    }
+
     /// What of it makes two calls different; nothing where it says nothing, as calls of earlier versions did.
     pub fn said(self) -> impl Iterator<Item = String> {
         let purpose = self.purpose.map(Purpose::as_str);
