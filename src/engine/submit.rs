@@ -9,6 +9,7 @@ mod intent;
 mod key;
 mod quote;
 mod room;
+mod round;
 mod single;
 mod when;
 

@@ -187,6 +187,8 @@ pub enum Reservation {
         /// Which of the others wait for their time or for a person, and leave by no word of who asked for
         /// them.
         waiting: Vec<(usize, Verdict)>,
+        /// By when those that leave now must have left, in milliseconds since 1970 (UTC): the first such moment.
+        until_ms: Option<i64>,
         /// Why a person is asked, where one is: then all of them wait for that.
         asked: Option<String>,
         /// The budgets after it.
