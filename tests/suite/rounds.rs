@@ -9,8 +9,8 @@ use crate::support::{Desk, Era, eventually};
 use crate::wire::{RawStdio, meta, post, said, stateless_headers};
 
 const RULES: &str = "[approval]\neverything = true\n[send]\nbulk_wait = \"1s\"\n";
-const TO: &str = "+12025550101";
-const OTHER: &str = "+12025550102";
+const TO: &str = "+33199000101";
+const OTHER: &str = "+33199000102";
 
 /// What a client says that can open an address.
 fn can_open() -> Value {
@@ -90,7 +90,7 @@ fn a_client_opens_the_page_and_the_repeated_call_is_answered_by_what_the_approve
         );
         let (url, message) =
             (asked["params"]["url"].as_str().unwrap(), asked["params"]["message"].to_string());
-        assert!(url.starts_with("http://127.0.0.1:") && !url.contains("2025550"), "{url}");
+        assert!(url.starts_with("http://127.0.0.1:") && !url.contains("199000"), "{url}");
         assert!(
             message.contains("for an approver, at most") && message.contains("decides nothing"),
             "{message}"
