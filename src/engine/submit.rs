@@ -7,6 +7,7 @@ pub mod campaign;
 mod draft;
 mod intent;
 mod key;
+pub mod own;
 mod quote;
 mod room;
 mod round;

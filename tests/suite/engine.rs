@@ -285,6 +285,12 @@ impl Bench {
         })
     }
 
+    /// The files of the ledger.
+    pub fn files(&self) -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(self._folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.is_file()).collect()
+    }
+
     /// What the provider was handed: the number and the text of each.
     pub fn handed(&self) -> Vec<(String, String)> {
         self.provider.sent.lock().unwrap().clone()

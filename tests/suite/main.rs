@@ -49,6 +49,7 @@ mod malformed;
 mod mark;
 mod numbers;
 mod outbox;
+mod own;
 mod page;
 mod pauses;
 mod phones;

@@ -21,6 +21,8 @@ pub enum BaseSession {
         /// The name that a new session gets.
         fresh: String,
     },
+    /// None: what the program sends by itself is paid from the day's budget and the total.
+    None,
 }
 
 /// Who asks, and which budgets that means.
