@@ -115,7 +115,7 @@ impl Submit {
                 return Err(Error::new(ErrorKind::IdempotencyConflict, "this key is of something else"));
             }
         }
-        let answer = self.attempt_one(&caller, &prepared, way, created).await?;
+        let answer = self.attempt_one(&caller, &prepared, way, (created, None)).await?;
         match (answer.id, answer.status) {
             (Some(id), Status::State(state)) => Ok(OwnSent::Sent(id, state)),
             _ => Err(failure(ErrorKind::Internal, &prepared.draft.id, None)),
