@@ -11,6 +11,7 @@ mod approval;
 mod ask;
 mod asking;
 mod assumed;
+mod consent;
 mod limits;
 mod peers;
 pub mod quiet;
@@ -46,6 +47,7 @@ const MAX_SERVICE_CODE: usize = 20;
 pub use approval::{Approval, Totp};
 pub use ask::{Ask, Whole};
 pub use assumed::Assumed;
+pub use consent::Consent;
 pub use limits::{Policy, Slice};
 pub use settings::{AllowDuplicate, Scheduling, Settings};
 pub use timing::Timing;
@@ -240,7 +242,7 @@ impl Policy {
     ///
     /// # Errors
     /// The first reason against it, worst first: the lists of another process, an opt-out or one that may be
-    /// theirs, a duplicate, too many to this person, a frozen or spent budget, too fast.
+    /// theirs, no consent, a duplicate, too many to this person, a frozen or spent budget, too fast.
     pub fn decide(&self, ask: &Ask<'_>, facts: &Facts) -> Result<Verdict> {
         peers::check_lists(ask, facts)?;
         if facts.is_opted_out {
@@ -257,6 +259,7 @@ impl Policy {
                     pending`). Tell the user; do not look for another way.",
             ));
         }
+        self.check_consent(ask, facts)?;
         self.decide_duplicate(ask, facts)?;
         self.decide_frequency(ask, facts)?;
         for budget in &facts.budgets {

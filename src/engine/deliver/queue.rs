@@ -98,6 +98,7 @@ impl Deliver {
                 }
             };
             crash_point("after-claim");
+            claimed.ended.iter().for_each(|id| self.signals.changed(id));
             if claimed.is_void && !claimed.messages.is_empty() {
                 drop(permits);
                 self.recorder
@@ -177,6 +178,7 @@ impl Deliver {
             most_requests: room,
             without: self.halting.halts().principals(carrier.name()),
             rate: carrier.rate,
+            consent_for: self.policy.consent().required_for.clone(),
         };
         self.ledger.claim(claim).await
     }
