@@ -60,6 +60,7 @@ use contract::{
     ListArgs, OpenAnswer, OpenArgs, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
 };
 use opt_outs::Wants;
+use own::{OwnSent, OwnText};
 use reconcile::{Found, Reconciled};
 use rooms::Rooms;
 use rules::Ruled;
@@ -80,6 +81,7 @@ pub use rooms::Parts;
 pub use settings::Settings;
 pub use submit::bulk::OnProgress;
 pub use submit::campaign;
+pub use submit::own;
 pub use tell::endpoint;
 pub use tell::watch::Watched;
 
@@ -174,6 +176,14 @@ impl Engine {
     /// and whatever refuses a bulk.
     pub async fn campaign(&self, caller: Caller, args: CampaignArgs) -> Result<BulkAnswer> {
         self.rooms.submit.campaign(caller, args).await
+    }
+
+    /// Sends a text of the operator's own, at most once for its key.
+    ///
+    /// # Errors
+    /// As [`Engine::send`]. Where nothing was sent for certain, its key may be used again.
+    pub async fn send_own(&self, text: OwnText) -> Result<OwnSent> {
+        self.rooms.submit.send_own(text).await
     }
 
     /// Reads a phone number argument.

@@ -14,6 +14,7 @@ pub mod links;
 pub mod message;
 pub mod money;
 pub mod number;
+pub mod own;
 pub mod peer;
 pub mod purpose;
 pub mod quoted;

@@ -11,6 +11,7 @@ use crate::access::Decision;
 use crate::clock::Timestamp;
 use crate::engine::arguments::invalid;
 use crate::engine::caller::{Caller, Person};
+use crate::engine::life::crash_point;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Record;
 use crate::ledger::proposals::{Decided, Deciding, Proposal, Taken};
@@ -119,7 +120,9 @@ impl Operate {
         }
         let act = person.act(APPROVE, id.as_str(), self.life.now());
         let deciding = Deciding { id: id.clone(), yes: Some(digest), why: None, act };
+        crash_point("before-decide");
         let taken = self.ledger.decide(deciding).await?;
+        crash_point("after-decide");
         check(taken, id)?;
         person.widened(APPROVE, id.as_str());
         self.decided(id).await
@@ -159,6 +162,7 @@ impl Operate {
                 return Ok(());
             }
             moved.iter().for_each(|id| self.signals.changed(id));
+            crash_point("between-sweeps");
         }
     }
 

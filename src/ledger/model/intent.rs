@@ -21,6 +21,8 @@ pub enum BaseSession {
         /// The name that a new session gets.
         fresh: String,
     },
+    /// None: what the program sends by itself is paid from the day's budget and the total.
+    None,
 }
 
 /// Who asks, and which budgets that means.
@@ -189,6 +191,8 @@ pub enum Reservation {
         /// Which of the others wait for their time or for a person, and leave by no word of who asked for
         /// them.
         waiting: Vec<(usize, Verdict)>,
+        /// By when those that leave now must have left, in milliseconds since 1970 (UTC): the first such moment.
+        until_ms: Option<i64>,
         /// Why a person is asked, where one is: then all of them wait for that.
         asked: Option<String>,
         /// The budgets after it.
