@@ -11,6 +11,7 @@ mod approval;
 mod ask;
 mod asking;
 mod assumed;
+mod consent;
 mod limits;
 mod own;
 mod peers;
@@ -47,6 +48,7 @@ const MAX_SERVICE_CODE: usize = 20;
 pub use approval::{Approval, Totp};
 pub use ask::{Ask, Whole};
 pub use assumed::Assumed;
+pub use consent::Consent;
 pub use limits::{Policy, Slice};
 pub use settings::{AllowDuplicate, Scheduling, Settings};
 pub use timing::Timing;
@@ -241,11 +243,12 @@ impl Policy {
     ///
     /// # Errors
     /// The first reason against it, worst first: the lists of another process, an opt-out or one that may be
-    /// theirs, a duplicate, too many to this person, a frozen or spent budget, too fast.
+    /// theirs, no consent, a duplicate, too many to this person, a frozen or spent budget, too fast.
     pub fn decide(&self, ask: &Ask<'_>, facts: &Facts) -> Result<Verdict> {
         peers::check_lists(ask, facts)?;
         check_opted_out(ask, facts)?;
         check_stop_pending(ask, facts)?;
+        self.check_consent(ask, facts)?;
         self.decide_duplicate(ask, facts)?;
         self.decide_frequency(ask, facts)?;
         for budget in &facts.budgets {

@@ -4,6 +4,7 @@
 pub mod absent;
 pub mod caller_id;
 pub mod cheaper;
+pub mod consent;
 pub mod destination;
 pub mod facts;
 pub mod fold;

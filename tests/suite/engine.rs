@@ -172,6 +172,11 @@ pub fn bench_with_hours(hours: sms_mcp::policy::quiet::Settings) -> Bench {
     bench_by(Scripted::default(), |_| {}, |policy, _| policy.quiet_hours(hours))
 }
 
+/// One with this policy.
+pub fn bench_made(made: impl FnOnce(Policy) -> Policy) -> Bench {
+    bench_by(Scripted::default(), |_| {}, |policy, _| made(policy))
+}
+
 fn bench_by(
     provider: Scripted,
     change: impl FnOnce(&mut sms_mcp::policy::Settings),

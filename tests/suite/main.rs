@@ -19,6 +19,7 @@ mod cli;
 mod clients;
 mod config_check;
 mod conformance;
+mod consent;
 mod contract;
 mod conversions;
 mod copies;

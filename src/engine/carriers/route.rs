@@ -209,13 +209,7 @@ impl Carriers {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] where there is no such carrier, or why it takes no such message.
-    pub fn way_by<'a>(
-        &'a self,
-        name: &str,
-        to: &Number,
-        from: Option<&str>,
-        text: &str,
-    ) -> Result<Way<'a>> {
+    pub fn way_by<'a>(&'a self, name: &str, to: &Number, from: Option<&str>, text: &str) -> Result<Way<'a>> {
         let carrier = self.named(Some(name))?;
         let form = carrier.form(to, from, text)?;
         Ok(Way { hops: vec![Hop { carrier, form }], after_rejected: false })

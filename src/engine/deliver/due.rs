@@ -57,6 +57,7 @@ impl Deliver {
             without: self.halting.halts().principals(carrier.name()),
             day: self.policy.limits(Scope::Day),
             answers_of: self.policy.quiet().purposes(),
+            consent_for: self.policy.consent().required_for.clone(),
             most_queued: self
                 .policy
                 .settings()

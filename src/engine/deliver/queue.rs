@@ -90,6 +90,7 @@ impl Deliver {
                     continue;
                 }
             };
+            claimed.ended.iter().for_each(|id| self.signals.changed(id));
             if !claimed.messages.is_empty() {
                 crash_point("after-claim");
             }
@@ -172,6 +173,7 @@ impl Deliver {
             most_requests: room,
             without: self.halting.halts().principals(carrier.name()),
             rate: carrier.rate,
+            consent_for: self.policy.consent().required_for.clone(),
         };
         self.ledger.claim(claim).await
     }

@@ -340,6 +340,7 @@ const fn is_ours(code: ErrorKind) -> bool {
         ErrorKind::ApprovalRefused
             | ErrorKind::ApprovalExpired
             | ErrorKind::QuietHours
+            | ErrorKind::ConsentMissing
             | ErrorKind::BudgetExceeded
             | ErrorKind::BudgetFrozen
             | ErrorKind::RecipientLimit

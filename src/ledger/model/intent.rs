@@ -153,6 +153,8 @@ pub struct Intent {
     pub looks: Looks,
     /// For texts of these purposes it is looked up whether their recipient wrote lately.
     pub answers_of: Vec<Purpose>,
+    /// For texts of these purposes it is looked up whether their recipient agreed.
+    pub consent_for: Vec<Purpose>,
     /// Only decide; write nothing.
     pub preview: bool,
 }
