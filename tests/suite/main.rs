@@ -14,6 +14,7 @@ mod approvals;
 mod approvers;
 mod arrows;
 mod broken;
+mod by_text;
 mod carrier;
 mod carriers;
 mod cli;
