@@ -14,6 +14,7 @@ pub mod message;
 pub mod money;
 pub mod number;
 pub mod peer;
+pub mod plainly;
 pub mod purpose;
 pub mod quoted;
 pub mod reply;
