@@ -656,6 +656,7 @@ async fn fill(path: &Path) {
             drafts,
             all_or_none: true,
             answers_of: Vec::new(),
+            consent_for: Vec::new(),
             duplicate_window_ms: 0,
             per_second: 1_000_000,
             keep_texts: true,
@@ -677,6 +678,7 @@ async fn fill(path: &Path) {
             most_requests: u32::MAX,
             without: Vec::new(),
             rate: Pacing::default(),
+            consent_for: Vec::new(),
         };
         store.claim(claim).await.unwrap();
         let settle = ids.iter().enumerate().map(|(n, id)| {

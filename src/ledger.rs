@@ -8,6 +8,7 @@
 
 pub mod approvers;
 pub mod clients;
+pub mod consents;
 pub mod facets;
 pub mod long_reply;
 pub mod mark;
@@ -28,8 +29,8 @@ pub use model::{
 };
 
 use facets::{
-    Accounts, Approvers, Clients, Intents, LongReplies, Outbox, People, Proposals, Queue, Reports, Told,
-    Upkeep, Views,
+    Accounts, Approvers, Clients, Consents, Intents, LongReplies, Outbox, People, Proposals, Queue, Reports,
+    Told, Upkeep, Views,
 };
 
 /// The durable ledger, whole: what keeps all of its parts is one.
@@ -47,6 +48,7 @@ pub trait Ledger:
     + LongReplies
     + Approvers
     + Proposals
+    + Consents
 {
 }
 
@@ -63,7 +65,8 @@ impl<
         + Told
         + LongReplies
         + Approvers
-        + Proposals,
+        + Proposals
+        + Consents,
 > Ledger for All
 {
 }

@@ -145,6 +145,9 @@ pub trait Proposals: Send + Sync {
     /// Decides, once.
     async fn decide(&self, deciding: Deciding) -> Result<Taken>;
 
+    /// Notes that a client came back from a round about it. Returns whether that is the first time.
+    async fn use_round(&self, id: &ProposalId) -> Result<bool>;
+
     /// Ends what nobody decided in time. Returns how many.
     async fn expire_proposals(&self, now: Timestamp) -> Result<u32>;
 

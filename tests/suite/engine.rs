@@ -82,6 +82,8 @@ struct Scripted {
     /// To whom, and what.
     sent: Mutex<Vec<(String, String)>>,
     stalls: bool,
+    /// How long an answer of it takes by the clock of the test, in milliseconds.
+    takes: Option<(Arc<TestClock>, i64)>,
 }
 
 #[async_trait]
@@ -102,6 +104,9 @@ impl Provider for Scripted {
         self.sent.lock().unwrap().push((submission.to.e164().to_owned(), submission.text.clone()));
         if self.stalls {
             std::future::pending::<()>().await;
+        }
+        if let Some((clock, ms)) = &self.takes {
+            clock.now.fetch_add(*ms, Ordering::SeqCst);
         }
         let next = { self.script.lock().unwrap().pop() };
         if matches!(next, Some(Outcome::NotNow { .. })) {
@@ -139,6 +144,13 @@ fn bench_with(provider: Scripted, change: impl FnOnce(&mut sms_mcp::policy::Sett
     bench_by(provider, change, |policy, _| policy)
 }
 
+/// One whose carrier does this, and takes so long about each, in milliseconds: the machine slept meanwhile.
+pub fn bench_slow(script: Vec<Outcome>, ms: i64) -> Bench {
+    let (script, clock) = (Mutex::new(script.into_iter().rev().collect()), TestClock::at(NOON));
+    let provider = Scripted { script, takes: Some((Arc::clone(&clock), ms)), ..Scripted::default() };
+    bench_at(clock, provider, |_| {}, |policy, _| policy)
+}
+
 /// One whose policy asks this when a message may leave.
 pub fn bench_timed(
     change: impl FnOnce(&mut sms_mcp::policy::Settings),
@@ -160,13 +172,26 @@ pub fn bench_with_hours(hours: sms_mcp::policy::quiet::Settings) -> Bench {
     bench_by(Scripted::default(), |_| {}, |policy, _| policy.quiet_hours(hours))
 }
 
+/// One with this policy.
+pub fn bench_made(made: impl FnOnce(Policy) -> Policy) -> Bench {
+    bench_by(Scripted::default(), |_| {}, |policy, _| made(policy))
+}
+
 fn bench_by(
     provider: Scripted,
     change: impl FnOnce(&mut sms_mcp::policy::Settings),
     made: impl FnOnce(Policy, &Arc<TestClock>) -> Policy,
 ) -> Bench {
+    bench_at(TestClock::at(NOON), provider, change, made)
+}
+
+fn bench_at(
+    clock: Arc<TestClock>,
+    provider: Scripted,
+    change: impl FnOnce(&mut sms_mcp::policy::Settings),
+    made: impl FnOnce(Policy, &Arc<TestClock>) -> Policy,
+) -> Bench {
     let folder = tempfile::tempdir().unwrap();
-    let clock = TestClock::at(NOON);
     let mut settings =
         sms_mcp::policy::Settings { sends_per_second: 1_000, ..sms_mcp::policy::Settings::default() };
     change(&mut settings);
@@ -263,6 +288,12 @@ impl Bench {
             stop_words: Default::default(),
             forward: None,
         })
+    }
+
+    /// The files of the ledger.
+    pub fn files(&self) -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(self._folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.is_file()).collect()
     }
 
     /// What the provider was handed: the number and the text of each.

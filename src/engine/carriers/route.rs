@@ -229,6 +229,16 @@ impl Carriers {
         error.next(format!("Nothing was sent. {next}"))
     }
 
+    /// The way of a message that this carrier alone is to carry.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] where there is no such carrier, or why it takes no such message.
+    pub fn way_by<'a>(&'a self, name: &str, to: &Number, from: Option<&str>, text: &str) -> Result<Way<'a>> {
+        let carrier = self.named(Some(name))?;
+        let form = carrier.form(to, from, text)?;
+        Ok(Way { hops: vec![Hop { carrier, form }], after_rejected: false })
+    }
+
     /// The way of a message: the first route that fits, and on it the carriers that take a message of this
     /// form.
     ///

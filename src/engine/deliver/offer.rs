@@ -3,6 +3,7 @@
 
 use super::outcome::Ended;
 use super::room::Deliver;
+use crate::clock::Timestamp;
 use crate::engine::carriers::breaker::{Resting, is_lost};
 use crate::engine::carriers::carrier::{Carrier, has_waited, hide_texts};
 use crate::engine::carriers::route::{Hop, Way};
@@ -72,17 +73,20 @@ impl Deliver {
     }
 
     /// Hands one message to one carrier. Tries again only what was certainly not sent. What waits for its
-    /// turn or its recipient is not tried again here.
-    async fn offer(&self, carrier: &Carrier, submission: &Submission) -> Outcome {
+    /// turn or its recipient is not tried again here, nor what must have left by now.
+    async fn offer(&self, carrier: &Carrier, submission: &Submission, by: Option<Timestamp>) -> Outcome {
         let mut tries = 0;
         let mut backoff = Backoff::of_a_message();
         loop {
             tries += 1;
             // Whoever asked for the first try has looked just now.
-            if tries > 1
-                && let Some(halted) = self.halting.halted(carrier.name(), submission)
-            {
-                return halted;
+            if tries > 1 {
+                if self.is_too_late(by) {
+                    return too_late();
+                }
+                if let Some(halted) = self.halting.halted(carrier.name(), submission) {
+                    return halted;
+                }
             }
             if let Err(resting) = carrier.breaker.admit(self.life.now()) {
                 return rests(carrier, resting);
@@ -102,19 +106,31 @@ impl Deliver {
         }
     }
 
+    /// Whether what must have left by this time is not to leave any more.
+    pub(super) fn is_too_late(&self, by: Option<Timestamp>) -> bool {
+        by.is_some_and(|by| by < self.life.now())
+    }
+
     /// Hands one message to the carriers on its way, one after the other, until one took it or nobody can
-    /// know. Before any but the first is asked, that is on disk.
+    /// know. Before any but the first is asked, that is on disk. None is asked after the time by which it must have
+    /// left: a machine may have slept meanwhile.
     pub async fn hand_over<'a>(
         &self,
         way: Way<'a>,
-        submission: &Submission,
+        (submission, by): (&Submission, Option<Timestamp>),
         mut before: Option<Ended<'a>>,
     ) -> Option<Ended<'a>> {
         for Hop { carrier, form } in way.hops {
+            if self.is_too_late(by) {
+                // A refusal for good that was told before stays one.
+                if !is_rejected(before.as_ref()) {
+                    before = Some(Ended { carrier, outcome: too_late() });
+                }
+                break;
+            }
             if let Some(outcome) = self.halting.halted(carrier.name(), submission) {
-                // It is not asked, so nothing is to be on disk about it. A refusal for good that was told
-                // before stays one.
-                if !matches!(before, Some(Ended { outcome: Outcome::Rejected { .. }, .. })) {
+                // It is not asked, so nothing is to be on disk about it.
+                if !is_rejected(before.as_ref()) {
                     before = Some(Ended { carrier, outcome });
                 }
                 continue;
@@ -130,7 +146,7 @@ impl Deliver {
                 // Each carrier counts segments its own way.
                 own = Some(Submission { segments: form.segments, ..submission.clone() });
             }
-            let outcome = self.offer(carrier, own.as_ref().unwrap_or(submission)).await;
+            let outcome = self.offer(carrier, own.as_ref().unwrap_or(submission), by).await;
             let is_definite = matches!(outcome, Outcome::NotSent { .. } | Outcome::NotNow { .. })
                 || (way.after_rejected && may_be_asked_elsewhere(&outcome));
             before = Some(Ended { carrier, outcome });
@@ -140,6 +156,15 @@ impl Deliver {
         }
         before
     }
+}
+
+/// What becomes of what must have left by now.
+pub(super) fn too_late() -> Outcome {
+    Outcome::NotSent { retry_after_ms: None, why: "the time by which it was to leave is over".to_owned() }
+}
+
+fn is_rejected(before: Option<&Ended<'_>>) -> bool {
+    before.is_some_and(|ended| matches!(ended.outcome, Outcome::Rejected { .. }))
 }
 
 fn is_opted_out(outcome: &Outcome) -> bool {

@@ -17,6 +17,7 @@ use crate::clock::Timestamp;
 use crate::engine::arguments::invalid;
 use crate::engine::caller::{Caller, Person};
 use crate::engine::contract::BudgetView;
+use crate::engine::life::crash_point;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Record;
 use crate::ledger::proposals::{Decided, Deciding, Proposal, Taken};
@@ -265,7 +266,9 @@ impl Operate {
         }
         let act = person.act(APPROVE, id.as_str(), self.life.now());
         let deciding = Deciding { id: id.clone(), yes: Some(digest), why: None, act };
+        crash_point("before-decide");
         let taken = self.ledger.decide(deciding).await?;
+        crash_point("after-decide");
         check(taken, id)?;
         person.widened(APPROVE, id.as_str());
         self.decided(id).await
@@ -305,6 +308,7 @@ impl Operate {
                 return Ok(());
             }
             moved.iter().for_each(|id| self.signals.changed(id));
+            crash_point("between-sweeps");
         }
     }
 

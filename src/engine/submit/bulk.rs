@@ -321,7 +321,7 @@ impl Submit {
         let reservation = self.reserve_bulk(intent, &args, &messages).await;
         crash_point("after-bulk-reserve");
         match reservation {
-            Ok(Reservation::Taken { refused: later, doubts, waiting, asked, budgets }) => {
+            Ok(Reservation::Taken { refused: later, doubts, waiting, asked, budgets, .. }) => {
                 let mut doubts: Vec<String> = in_doubt(&doubts).into_iter().collect();
                 doubts.extend(self.of_waiting(caller, realm, &waiting, args.dry_run).await);
                 // What waits for its time or for a person is not waited for.

@@ -64,6 +64,7 @@ impl Submit {
             proposal: None,
             looks: self.policy.approval().looks(),
             answers_of: self.policy.quiet().purposes(),
+            consent_for: self.policy.consent().required_for.clone(),
             preview: false,
         }
     }

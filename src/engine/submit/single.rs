@@ -76,7 +76,7 @@ impl Submit {
         let reservation = self.ledger.reserve(intent, decide).await;
         crash_point("after-reserve");
         let answer = match reservation {
-            Ok(Reservation::Taken { doubts, waiting, asked, budgets, .. }) => {
+            Ok(Reservation::Taken { doubts, waiting, until_ms, asked, budgets, .. }) => {
                 let answer = match waiting.first() {
                     Some((_, verdict)) => {
                         let mut answer = self.waits(&prepared, verdict, created, &budgets);
@@ -89,7 +89,10 @@ impl Submit {
                         }
                         Ok(answer)
                     }
-                    None => self.attempt_one(caller, &prepared, way, created).await,
+                    None => {
+                        let by = until_ms.map(Timestamp);
+                        self.attempt_one(caller, &prepared, way, (created, by)).await
+                    }
                 };
                 answer.map(|mut answer| {
                     answer.warnings.extend(in_doubt(&doubts));
@@ -149,13 +152,14 @@ impl Submit {
         }
     }
 
-    /// The attempt of a single send, and its answer.
+    /// The attempt of a single send, which was asked for at the one time and must have begun by the other, and its
+    /// answer.
     pub async fn attempt_one(
         &self,
         caller: &Caller,
         prepared: &Prepared,
         way: Way<'_>,
-        created: Timestamp,
+        (created, by): (Timestamp, Option<Timestamp>),
     ) -> Result<SendAnswer> {
         let draft = &prepared.draft;
         let submission = Submission {
@@ -168,7 +172,7 @@ impl Submit {
             brake: self.halting.brake(&caller.principal),
         };
         let mut carrier = None;
-        let settlement = match self.deliver.hand_over(way, &submission, None).await {
+        let settlement = match self.deliver.hand_over(way, (&submission, by), None).await {
             Some(ended) => {
                 carrier = Some(ended.carrier);
                 settlement_of(ended, true, self.life.now(), self.policy.settings().currency)
@@ -336,6 +340,7 @@ const fn is_ours(code: ErrorKind) -> bool {
         ErrorKind::ApprovalRefused
             | ErrorKind::ApprovalExpired
             | ErrorKind::QuietHours
+            | ErrorKind::ConsentMissing
             | ErrorKind::BudgetExceeded
             | ErrorKind::BudgetFrozen
             | ErrorKind::RecipientLimit

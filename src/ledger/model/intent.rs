@@ -21,6 +21,8 @@ pub enum BaseSession {
         /// The name that a new session gets.
         fresh: String,
     },
+    /// None: what the program sends by itself is paid from the day's budget and the total.
+    None,
 }
 
 /// Who asks, and which budgets that means.
@@ -161,6 +163,8 @@ pub struct Intent {
     pub looks: Looks,
     /// For texts of these purposes it is looked up whether their recipient wrote lately.
     pub answers_of: Vec<Purpose>,
+    /// For texts of these purposes it is looked up whether their recipient agreed.
+    pub consent_for: Vec<Purpose>,
     /// Only decide; write nothing.
     pub preview: bool,
 }
@@ -197,6 +201,8 @@ pub enum Reservation {
         /// Which of the others wait for their time or for a person, and leave by no word of who asked for
         /// them.
         waiting: Vec<(usize, Verdict)>,
+        /// By when those that leave now must have left, in milliseconds since 1970 (UTC): the first such moment.
+        until_ms: Option<i64>,
         /// Why a person is asked, where one is: then all of them wait for that.
         asked: Option<String>,
         /// The budgets after it.

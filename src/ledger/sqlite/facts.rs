@@ -4,6 +4,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Statement, params};
 
+use super::consent::latest_if_needed;
 use super::job::JobResult;
 use super::opt_out::is_out;
 use super::pending::{MAY_BE_STOP, ending, is_pending};
@@ -150,6 +151,8 @@ pub(super) fn look_up(db: &Connection, intent: &Intent, draft: &Draft, facts: &m
         let Payer { principal, realm, .. } = &intent.payer;
         facts.is_first_contact = !has_texted(db, principal, *realm, &draft.to)?;
     }
+    let needed_for = (intent.consent_for.as_slice(), &*facts.peers);
+    facts.consent = latest_if_needed(db, needed_for, (&draft.to, draft.purpose))?;
     facts.wrote_ago_ms = match intent.answers_of.contains(&draft.purpose) {
         true => wrote_ago(db, &draft.to, intent.now)?,
         false => None,

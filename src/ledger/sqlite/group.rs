@@ -203,6 +203,7 @@ mod tests {
             drafts: vec![draft(n)],
             all_or_none: true,
             answers_of: Vec::new(),
+            consent_for: Vec::new(),
             duplicate_window_ms: 0,
             per_second: 1_000_000,
             keep_texts: true,

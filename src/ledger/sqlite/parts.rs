@@ -214,7 +214,7 @@ impl SqliteLedger {
         if held.all.messages == 0 {
             Ok(Reservation::Refused { refused, budgets })
         } else {
-            Ok(Reservation::Taken { refused, doubts, waiting, asked, budgets })
+            Ok(Reservation::Taken { refused, doubts, waiting, until_ms: None, asked, budgets })
         }
     }
 

@@ -108,6 +108,18 @@ impl Proposals for SqliteLedger {
         self.writer()?.run(move |db| decide(db, &deciding)).await
     }
 
+    async fn use_round(&self, id: &ProposalId) -> Result<bool> {
+        let id = id.to_string();
+        self.writer()?
+            .run(move |db| {
+                let used = db
+                    .prepare_cached("UPDATE proposal SET round_used = 1 WHERE id = ?1 AND NOT round_used")?
+                    .execute([&id])?;
+                Ok(used == 1)
+            })
+            .await
+    }
+
     async fn expire_proposals(&self, now: Timestamp) -> Result<u32> {
         let is_any = move |db: &Connection| {
             db.prepare_cached(

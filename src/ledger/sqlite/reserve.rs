@@ -104,7 +104,7 @@ pub(super) fn reserve(
     let mut chosen = business!(choose(&intent.drafts, today, facts, decide, look_up, on_day)?);
     chosen.ask_together(None);
     let is_none = chosen.is_none(intent.all_or_none);
-    let Chosen { taken, refused, doubts, waiting, asked, .. } = chosen;
+    let Chosen { taken, refused, doubts, waiting, until_ms, asked, .. } = chosen;
     if is_none {
         return Ok(Ok(Reservation::Refused { refused, budgets: rows.budgets() }));
     }
@@ -117,7 +117,7 @@ pub(super) fn reserve(
             take(group, owner, intent, (&taken, &refused), (&mut rows, &mut pace))
         };
         rehearse(db, || Group::over(db, rehearsed))?;
-        return Ok(Ok(Reservation::Taken { refused, doubts, waiting, asked, budgets }));
+        return Ok(Ok(Reservation::Taken { refused, doubts, waiting, until_ms, asked, budgets }));
     }
     take(group, owner, intent, (&taken, &refused), (&mut rows, &mut pace))?;
     if intent.payer.realm == Realm::Live {
@@ -125,7 +125,7 @@ pub(super) fn reserve(
         rows.cover(mark, each_micros);
         key.into_iter().for_each(|key| mark.use_key(key));
     }
-    Ok(Ok(Reservation::Taken { refused, doubts, waiting, asked, budgets: rows.budgets() }))
+    Ok(Ok(Reservation::Taken { refused, doubts, waiting, until_ms, asked, budgets: rows.budgets() }))
 }
 
 /// Holds the money of what was decided on, counts it, and writes it. From here on nothing is refused: what

@@ -72,7 +72,7 @@ const ENGINE_LEAVES: [&str; 9] =
 /// everybody. Whoever hears of a change or begins to tell of one knows `signals`, and not who listens: so
 /// nobody knows `tell`. Operators send nothing, and read their numbers by `arguments`: so `operate` does not
 /// know `submit`.
-const ENGINE: [(&str, &[&str]); 13] = [
+const ENGINE: [(&str, &[&str]); 14] = [
     ("answers", &[]),
     ("carriers", &[]),
     ("clients", &[]),
@@ -82,6 +82,7 @@ const ENGINE: [(&str, &[&str]); 13] = [
     ("submit", &["answers", "deliver", "carriers"]),
     ("read", &["answers", "carriers", "receive/poll"]),
     ("operate", &["receive", "carriers"]),
+    ("consenting", &["*"]),
     ("deciding", &["*"]),
     ("rooms", &["*"]),
     ("running", &["*"]),

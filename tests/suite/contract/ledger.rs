@@ -121,6 +121,7 @@ pub(super) fn intent(drafts: Vec<Draft>) -> Intent {
         drafts,
         all_or_none: true,
         answers_of: Vec::new(),
+        consent_for: Vec::new(),
         duplicate_window_ms: 600_000,
         per_second: 1_000,
         keep_texts: true,
@@ -205,6 +206,7 @@ pub(super) fn claim(limit: u32) -> Claim {
         most_requests: u32::MAX,
         without: Vec::new(),
         rate: Pacing::default(),
+        consent_for: Vec::new(),
     }
 }
 
