@@ -194,6 +194,7 @@ async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteLedger>) ->
         keep_texts: config.ledger.keep_texts,
         default_region: config.default_region,
         stop_words: config.replies.words()?,
+        answers: config.replies.answers()?,
         forward: endpoint::Target::new(&config.forward, loaded.forward_secret.as_ref())?,
         halts: Halts::watching(Box::new(PauseFile::of(&loaded.ledger)?))?,
     })

@@ -88,6 +88,7 @@ impl Provider for Telnyx {
             receipts_by_poll: true,
             replies: self.callback.is_some(),
             opt_out_list: self.config.messaging_profile.is_some(),
+            answers_stop: self.callback.is_some(),
             lookup: true,
             ..Capabilities::SEND_ONLY
         }

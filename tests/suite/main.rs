@@ -9,6 +9,7 @@
 )]
 #![allow(missing_docs)]
 
+mod answers;
 mod approvals;
 mod approvers;
 mod arrows;
