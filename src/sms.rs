@@ -16,6 +16,7 @@ pub mod money;
 pub mod number;
 pub mod own;
 pub mod peer;
+pub mod plainly;
 pub mod purpose;
 pub mod quoted;
 pub mod reply;

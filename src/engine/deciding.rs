@@ -8,7 +8,7 @@ use super::caller::{Caller, Person};
 use super::contract::{Answered, Round};
 use super::operate::approvers::{Asked, Proves};
 use super::operate::page::Texts;
-use super::operate::proposals::Shown;
+use super::operate::proposals::{Shown, Which};
 use crate::access::{Challenge, Decision, Proof};
 use crate::error::Result;
 use crate::ledger::approvers::Approver;
@@ -75,13 +75,13 @@ impl Engine {
         self.rooms.operate.proposals(caller).await
     }
 
-    /// One of them with its first messages, by its id or that of its message or bulk.
+    /// One of them with these of its messages, by its id or that of its message or bulk.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) or
     /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn proposal(&self, caller: &Caller, id: &str, most: u32) -> Result<Shown> {
-        self.rooms.operate.proposal(caller, id, most).await
+    pub async fn proposal(&self, caller: &Caller, id: &str, which: Which) -> Result<Shown> {
+        self.rooms.operate.proposal(caller, id, which).await
     }
 
     /// Says yes to what has this digest.
@@ -125,11 +125,12 @@ impl Engine {
     }
 
     /// What a client may ask its user to open about what waits for a person; nothing where there is no such page.
+    /// `is_near`: whether the client is on this machine.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn round(&self, caller: &Caller, id: &str) -> Result<Option<Round>> {
-        self.rooms.submit.round(caller, id).await
+    pub async fn round(&self, caller: &Caller, id: &str, is_near: bool) -> Result<Option<Round>> {
+        self.rooms.submit.round(caller, id, is_near).await
     }
 
     /// What became of what a round was about, once, after at most this long. Nothing is sent by it.

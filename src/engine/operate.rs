@@ -10,6 +10,7 @@ pub mod proposals;
 mod prune;
 mod room;
 pub mod rules;
+mod survey;
 pub mod vendors;
 
 pub use room::Operate;

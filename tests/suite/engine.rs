@@ -87,6 +87,8 @@ struct Scripted {
     stalls: bool,
     /// How long an answer of it takes by the clock of the test, in milliseconds.
     takes: Option<(Arc<TestClock>, i64)>,
+    /// Each answer waits for one of these.
+    answers: Option<Arc<tokio::sync::Semaphore>>,
 }
 
 #[async_trait]
@@ -108,6 +110,9 @@ impl Provider for Scripted {
         self.sent.lock().unwrap().push((submission.to.e164().to_owned(), submission.text.clone()));
         if self.stalls {
             std::future::pending::<()>().await;
+        }
+        if let Some(answers) = &self.answers {
+            answers.acquire().await.unwrap().forget();
         }
         if let Some((clock, ms)) = &self.takes {
             clock.now.fetch_add(*ms, Ordering::SeqCst);
@@ -146,6 +151,15 @@ pub fn bench(script: Vec<Outcome>, change: impl FnOnce(&mut sms_mcp::policy::Set
 
 fn bench_with(provider: Scripted, change: impl FnOnce(&mut sms_mcp::policy::Settings)) -> Bench {
     bench_by(provider, change, |policy, _| policy)
+}
+
+/// One whose carrier does this, and gives no answer before it is let.
+pub fn bench_held(script: Vec<Outcome>) -> (Bench, Arc<tokio::sync::Semaphore>) {
+    let script = Mutex::new(script.into_iter().rev().collect());
+    let answers = Arc::new(tokio::sync::Semaphore::new(0));
+    let bench =
+        bench_with(Scripted { script, answers: Some(Arc::clone(&answers)), ..Scripted::default() }, |_| {});
+    (bench, answers)
 }
 
 /// One whose carrier does this, and takes so long about each, in milliseconds: the machine slept meanwhile.

@@ -92,6 +92,30 @@ impl Carriers {
         own.filter_map(|sender| sender.purpose).max()
     }
 
+    /// Whom a text shows that names no sender: the own one of each carrier on its way, in order, where that is
+    /// known. None of them where no way leads there any more.
+    pub fn own_senders<'a>(&'a self, to: &Number, text: &str) -> Vec<Option<&'a str>> {
+        let Ok(way) = self.way(to, None, text) else { return Vec::new() };
+        let mut own: Vec<_> = way.hops.iter().map(|hop| hop.carrier.shown(None)).collect();
+        own.dedup();
+        own
+    }
+
+    /// The own sender of each carrier, by its name, where that is known.
+    pub fn all_own_senders(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.carriers.iter().filter_map(|carrier| Some((carrier.name(), carrier.shown(None)?)))
+    }
+
+    /// The sender of the operator's for which a reader takes this one, and which it is not.
+    pub fn mistaken_for(&self, shown: &str) -> Option<&str> {
+        let own = || {
+            let named = self.senders.iter().map(|sender| &*sender.id);
+            named.chain(self.all_own_senders().map(|(_, own)| own))
+        };
+        let is_own = own().any(|own| own == shown);
+        own().find(|own| !is_own && sender::looks_like(own, shown))
+    }
+
     /// What is to be said of a name that has to be registered in the country of this number, unless the
     /// operator says that it is.
     pub fn unregistered(&self, way: &Way<'_>, to: &Number, from: Option<&str>) -> Option<String> {

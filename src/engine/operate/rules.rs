@@ -62,6 +62,13 @@ pub struct Clock {
     pub now: String,
 }
 
+impl Clock {
+    /// A zone, with what its clocks show at this moment.
+    pub(super) fn of(zone: &Zone, now: Timestamp) -> Self {
+        Self { zone: zone.name().to_owned(), now: zone.shown(now.as_millis()) }
+    }
+}
+
 /// What is on record of a consent.
 #[derive(Clone, Debug, Serialize)]
 pub struct RuledConsent {
@@ -129,14 +136,13 @@ impl Operate {
         let quiet = self.policy.quiet();
         let applying = quiet.of(&to, purpose);
         let hours: Option<Opening> = applying.opens(now.as_millis());
-        let clock = |zone: &Zone| Clock { zone: zone.name().to_owned(), now: zone.shown(now.as_millis()) };
         let moment = |at_ms: i64| Timestamp(at_ms).rfc3339();
         Ok(Ruled {
             country: to.region().map(|region| region.to_string()),
             subdivision: Subdivision::of(&to).map(|part| part.to_string()),
             purpose,
             outside: quiet.mode(purpose),
-            zones: applying.placed.zones.iter().map(clock).collect(),
+            zones: applying.placed.zones.iter().map(|zone| Clock::of(zone, now)).collect(),
             zones_found: applying.placed.found.to_string(),
             rows: applying.rows.iter().map(|row| RuledRow::from(*row)).collect(),
             open: hours.is_some_and(|hours| hours.at_ms == now.as_millis()),

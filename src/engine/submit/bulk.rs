@@ -299,7 +299,14 @@ impl Submit {
         self.may_queue(caller, args.idempotency_key.as_deref(), &messages).await?;
         let id = BatchId::new(self.life.now().as_millis(), u128::from_be_bytes(self.life.random()?));
         let payer = self.answers.payer(caller, args.session.clone(), realm)?;
-        let batch = BatchDraft { id: id.clone(), duplicates: duplicates.clone(), refused: refused.clone() };
+        // It was read as one already.
+        let has_placeholders = Template::parse(&args.message).is_ok_and(|read| read.names().next().is_some());
+        let batch = BatchDraft {
+            id: id.clone(),
+            duplicates: duplicates.clone(),
+            refused: refused.clone(),
+            template: has_placeholders.then(|| args.message.clone()),
+        };
         let intent = Intent {
             idempotency: idempotency(args.idempotency_key.as_deref(), said(&args))?,
             batch: Some(batch),

@@ -99,6 +99,8 @@ pub struct NewProposal {
     pub id: ProposalId,
     /// Until when somebody may decide.
     pub expires: Timestamp,
+    /// The address of the page on which that is done, where there is one.
+    pub page: Option<String>,
 }
 
 /// An idempotency key with a digest of everything that the call said.
@@ -111,7 +113,7 @@ pub struct Idempotency {
 }
 
 /// A bulk send, as far as it is more than its messages.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct BatchDraft {
     /// Its id.
     pub id: BatchId,
@@ -119,6 +121,14 @@ pub struct BatchDraft {
     pub duplicates: Vec<String>,
     /// Recipients refused before the ledger was asked.
     pub refused: Vec<RefusedRecipient>,
+    /// The text of the call where it has placeholders: kept where a person is asked.
+    pub template: Option<String>,
+}
+
+impl std::fmt::Debug for BatchDraft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BatchDraft").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// Everything that [`Intents::reserve`](crate::ledger::facets::Intents::reserve) needs.

@@ -246,8 +246,10 @@ fn add_recent(
         facts.recipient_last_day += u32::from(age_ms < DAY_MS);
         // The same text that waits is one that is said twice, unless this one is set for another time.
         let apart_ms = if then.is_none() { (now - at).max(0) } else { age_ms };
+        // Somebody is asked about it still: they would be asked twice, and might say yes twice.
+        let is_asked = then.is_none() && state == State::Proposed;
         let is_same = facts.same_text.is_none()
-            && apart_ms < intent.duplicate_window_ms
+            && (is_asked || apart_ms < intent.duplicate_window_ms)
             && is_same_text(draft, row.get_ref(2)?, row.get_ref(5)?, None)
             && row.get_ref(3)?.as_str().is_ok_and(|principal| principal == intent.payer.principal);
         if is_same {

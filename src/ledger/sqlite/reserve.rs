@@ -9,7 +9,7 @@ use super::facts;
 use super::group::Group;
 use super::job::{Business, JobResult, business};
 use super::mark::{Key, Mark};
-use super::proposal::propose;
+use super::proposal::{batch_report, propose};
 use super::rehearsal::rehearse;
 use super::row::target_from;
 use super::sealed;
@@ -191,8 +191,8 @@ fn write(
         Some(batch) => {
             let refused: Vec<RefusedRecipient> =
                 batch.refused.iter().cloned().chain(report(&intent.drafts, refused)).collect();
-            let report =
-                serde_json::json!({ "duplicates": batch.duplicates, "refused": refused }).to_string();
+            let is_asked = taken.iter().any(|taken| taken.asks().is_some());
+            let report = batch_report(db, intent, &refused, is_asked)?;
             db.prepare_cached(
                 "INSERT INTO batch (id, principal, created_ms, report) VALUES (?1, ?2, ?3, ?4)",
             )?
@@ -269,7 +269,7 @@ pub(super) fn insert(
         // What leaves now is never sent again, so its text is only written to be kept.
         let text = sealed::to_write(
             &draft.text,
-            &draft.id,
+            draft.id.as_str(),
             intent.keep_texts,
             key.as_ref().filter(|_| state.waits()),
         )?;

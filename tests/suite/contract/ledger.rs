@@ -138,6 +138,7 @@ fn new_proposal() -> NewProposal {
     NewProposal {
         id: ProposalId::from_text(format!("{}{number}", ProposalId::PREFIX)),
         expires: NOW.plus_ms(24 * 3_600_000),
+        page: None,
     }
 }
 
@@ -146,6 +147,7 @@ pub(super) fn queued(first: u32, count: u32) -> Intent {
         id: BatchId::new(NOW.as_millis(), u128::from(first)),
         duplicates: vec!["+1".into()],
         refused: Vec::new(),
+        template: None,
     };
     Intent { batch: Some(batch), ..intent((first..first + count).map(draft).collect()) }
 }
