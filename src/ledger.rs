@@ -18,6 +18,7 @@ mod rules;
 pub mod sqlite;
 pub mod told;
 pub mod upkeep;
+pub mod words;
 
 pub use model::{
     ANSWERS_MS, Act, Back, BaseSession, BatchDraft, BatchMessage, BatchRecord, Change, Claim, Claimed,
@@ -30,7 +31,7 @@ pub use model::{
 
 use facets::{
     Accounts, Approvers, Clients, Consents, Intents, LongReplies, Outbox, People, Proposals, Queue, Reports,
-    Told, Upkeep, Views,
+    Told, Upkeep, Views, Words,
 };
 
 /// The durable ledger, whole: what keeps all of its parts is one.
@@ -49,6 +50,7 @@ pub trait Ledger:
     + Approvers
     + Proposals
     + Consents
+    + Words
 {
 }
 
@@ -66,7 +68,8 @@ impl<
         + LongReplies
         + Approvers
         + Proposals
-        + Consents,
+        + Consents
+        + Words,
 > Ledger for All
 {
 }

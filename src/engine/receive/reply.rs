@@ -95,6 +95,12 @@ impl Receive {
         let (told, was_told_before) = (reply.at, reply.is_again);
         let mut reply = self.as_told_first(carrier, Reply { vendor_id: reply_id(&reply), ..reply }).await?;
         let who = self.who(carrier, &reply.from).await?;
+        if self.take_decision(carrier, &reply, &who, pieces.is_none()).await? {
+            if let Some(content) = &reply.content {
+                self.ledger.forget_told(carrier.name(), content).await?;
+            }
+            return Ok(());
+        }
         let meaning = match pieces {
             None => self.meaning_of_any(carrier, &reply, &who.people).await?,
             Some(pieces) => self.meaning_of_pieces(carrier, &reply, pieces, &who.people).await?,

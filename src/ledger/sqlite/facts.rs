@@ -153,11 +153,23 @@ pub(super) fn look_up(db: &Connection, intent: &Intent, draft: &Draft, facts: &m
     }
     let needed_for = (intent.consent_for.as_slice(), &*facts.peers);
     facts.consent = latest_if_needed(db, needed_for, (&draft.to, draft.purpose))?;
+    facts.is_approver = intent.looks.approver && is_approver(db, &draft.to)?;
     facts.wrote_ago_ms = match intent.answers_of.contains(&draft.purpose) {
         true => wrote_ago(db, &draft.to, intent.now)?,
         false => None,
     };
     recipient_facts(db, intent, draft, facts)
+}
+
+/// Whether this is the phone of an approver, under this number or another one of it.
+fn is_approver(db: &Connection, number: &str) -> JobResult<bool> {
+    let mut statement = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM approver WHERE phone = ?1)")?;
+    for number in std::iter::once(number.to_owned()).chain(same_phone(number)) {
+        if statement.query_row([number], |row| row.get(0))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What is known about the principal of an intent, as far as its decision asks for that.
