@@ -13,6 +13,7 @@ pub mod long_reply;
 pub mod mark;
 mod model;
 pub mod proposals;
+pub mod reposts;
 mod rules;
 pub mod sqlite;
 pub mod told;
@@ -28,8 +29,8 @@ pub use model::{
 };
 
 use facets::{
-    Accounts, Approvers, Clients, Intents, LongReplies, Outbox, People, Proposals, Queue, Reports, Told,
-    Upkeep, Views,
+    Accounts, Approvers, Clients, Intents, LongReplies, Outbox, People, Proposals, Queue, Reports, Reposts,
+    Told, Upkeep, Views,
 };
 
 /// The durable ledger, whole: what keeps all of its parts is one.
@@ -47,6 +48,7 @@ pub trait Ledger:
     + LongReplies
     + Approvers
     + Proposals
+    + Reposts
 {
 }
 
@@ -63,7 +65,8 @@ impl<
         + Told
         + LongReplies
         + Approvers
-        + Proposals,
+        + Proposals
+        + Reposts,
 > Ledger for All
 {
 }
