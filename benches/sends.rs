@@ -561,6 +561,7 @@ async fn receipts(folder: &Path) {
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
+        answers: Default::default(),
         forward: None,
     });
     engine.start(true).await.unwrap();
@@ -638,8 +639,12 @@ async fn fill(path: &Path) {
             day: limits,
             session: limits,
         };
-        let batch =
-            BatchDraft { id: BatchId::new(at.0, first as u128), duplicates: Vec::new(), refused: Vec::new() };
+        let batch = BatchDraft {
+            id: BatchId::new(at.0, first as u128),
+            duplicates: Vec::new(),
+            refused: Vec::new(),
+            template: None,
+        };
         let drafts: Vec<Draft> = (first..first + 1_000).map(draft).collect();
         let ids: Vec<MessageId> = drafts.iter().map(|draft| draft.id.clone()).collect();
         let intent = Intent {
@@ -652,6 +657,7 @@ async fn fill(path: &Path) {
             drafts,
             all_or_none: true,
             answers_of: Vec::new(),
+            consent_for: Vec::new(),
             duplicate_window_ms: 0,
             per_second: 1_000_000,
             keep_texts: true,
@@ -673,6 +679,7 @@ async fn fill(path: &Path) {
             most_requests: u32::MAX,
             without: Vec::new(),
             rate: Pacing::default(),
+            consent_for: Vec::new(),
         };
         store.claim(claim).await.unwrap();
         let settle = ids.iter().enumerate().map(|(n, id)| {

@@ -163,9 +163,9 @@ fn own_peer(loaded: &Loaded, surface: &str) -> Peer {
 }
 
 fn policy(loaded: &Loaded) -> Policy {
-    let Config { guard, rates, schedule, approval, quiet, .. } = &loaded.config;
+    let Config { guard, rates, schedule, approval, quiet, consent, .. } = &loaded.config;
     let policy = Policy::new(guard.clone(), rates.clone()).scheduling(*schedule);
-    policy.asking(approval.clone()).quiet_hours(quiet.clone())
+    policy.asking(approval.clone()).quiet_hours(quiet.clone()).consenting(consent.clone())
 }
 
 /// The parts of the engine over this ledger.
@@ -194,6 +194,7 @@ async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteLedger>) ->
         keep_texts: config.ledger.keep_texts,
         default_region: config.default_region,
         stop_words: config.replies.words()?,
+        answers: config.replies.answers()?,
         forward: endpoint::Target::new(&config.forward, loaded.forward_secret.as_ref())?,
         halts: Halts::watching(Box::new(PauseFile::of(&loaded.ledger)?))?,
     })

@@ -9,6 +9,7 @@ mod campaign;
 mod check;
 mod clients;
 mod commands;
+mod consent;
 mod csv;
 mod deciding;
 mod demo;

@@ -14,11 +14,13 @@
 //! a room knows the rooms below it, and none knows the facade. `arguments`, `caller`, `halted`, `life`,
 //! `prepared`, `retry` and `signals` are what rooms share.
 
+mod answering;
 mod answers;
 mod arguments;
 mod caller;
 mod carriers;
 mod clients;
+mod consenting;
 pub mod contract;
 mod deciding;
 mod deliver;
@@ -59,6 +61,7 @@ use contract::{
     ListArgs, OpenAnswer, OpenArgs, SendAnswer, SendArgs, StatusAnswer, StatusArgs,
 };
 use opt_outs::Wants;
+use own::{OwnSent, OwnText};
 use reconcile::{Found, Reconciled};
 use rooms::Rooms;
 use rules::Ruled;
@@ -72,13 +75,14 @@ pub use crate::policy::Assumed;
 pub use caller::{Base, Caller, Person};
 pub use carriers::carrier::Carrier;
 pub use carriers::route::Carriers;
-pub use operate::{approvers, explain, opt_outs, page, proposals, rules, vendors};
+pub use operate::{approvers, consents, explain, opt_outs, page, proposals, rules, vendors};
 pub use receive::reconcile;
 pub use receive::webhook::{Called, Refused};
 pub use rooms::Parts;
 pub use settings::Settings;
 pub use submit::bulk::OnProgress;
 pub use submit::campaign;
+pub use submit::own;
 pub use tell::endpoint;
 pub use tell::watch::Watched;
 
@@ -173,6 +177,14 @@ impl Engine {
     /// and whatever refuses a bulk.
     pub async fn campaign(&self, caller: Caller, args: CampaignArgs) -> Result<BulkAnswer> {
         self.rooms.submit.campaign(caller, args).await
+    }
+
+    /// Sends a text of the operator's own, at most once for its key.
+    ///
+    /// # Errors
+    /// As [`Engine::send`]. Where nothing was sent for certain, its key may be used again.
+    pub async fn send_own(&self, text: OwnText) -> Result<OwnSent> {
+        self.rooms.submit.send_own(text).await
     }
 
     /// Reads a phone number argument.

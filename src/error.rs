@@ -55,6 +55,8 @@ pub enum ErrorKind {
     InsufficientBalance,
     /// This person asked for no more texts.
     OptedOut,
+    /// It is on no record that this person agreed to such texts.
+    ConsentMissing,
     /// The provider refused for good.
     ProviderRejected,
     /// The provider refuses our credentials or rights.
@@ -115,6 +117,7 @@ impl ErrorKind {
             Self::PriceUnknown => "price_unknown",
             Self::InsufficientBalance => "insufficient_balance",
             Self::OptedOut => "opted_out",
+            Self::ConsentMissing => "consent_missing",
             Self::ProviderRejected => "provider_rejected",
             Self::ProviderUnauthorized => "provider_unauthorized",
             Self::ProviderUnavailable => "provider_unavailable",
@@ -134,7 +137,7 @@ impl ErrorKind {
         }
     }
 
-    const ALL: [Self; 38] = [
+    const ALL: [Self; 39] = [
         Self::InvalidArgument,
         Self::InvalidNumber,
         Self::PremiumDestination,
@@ -157,6 +160,7 @@ impl ErrorKind {
         Self::PriceUnknown,
         Self::InsufficientBalance,
         Self::OptedOut,
+        Self::ConsentMissing,
         Self::ProviderRejected,
         Self::ProviderUnauthorized,
         Self::ProviderUnavailable,
@@ -275,6 +279,10 @@ impl ErrorKind {
             Self::OptedOut => {
                 "Nothing was sent, and nothing may be: this person asked for no more texts. Tell the user; \
                  do not look for another way."
+            }
+            Self::ConsentMissing => {
+                "Nothing was sent. Tell the user: where this person agreed, the operator can record it (`sms-mcp \
+                 consent add`). No agent can; do not name another purpose."
             }
             Self::ProviderUnauthorized => {
                 "Nothing was sent. The provider refuses the credentials or what they may do; the operator \

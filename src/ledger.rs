@@ -8,6 +8,7 @@
 
 pub mod approvers;
 pub mod clients;
+pub mod consents;
 pub mod facets;
 pub mod long_reply;
 pub mod mark;
@@ -29,8 +30,8 @@ pub use model::{
 };
 
 use facets::{
-    Accounts, Approvers, Clients, Intents, LongReplies, Outbox, People, Proposals, Queue, Reports, Reposts,
-    Told, Upkeep, Views,
+    Accounts, Approvers, Clients, Consents, Intents, LongReplies, Outbox, People, Proposals, Queue, Reports,
+    Reposts, Told, Upkeep, Views,
 };
 
 /// The durable ledger, whole: what keeps all of its parts is one.
@@ -48,6 +49,7 @@ pub trait Ledger:
     + LongReplies
     + Approvers
     + Proposals
+    + Consents
     + Reposts
 {
 }
@@ -66,6 +68,7 @@ impl<
         + LongReplies
         + Approvers
         + Proposals
+        + Consents
         + Reposts,
 > Ledger for All
 {

@@ -13,6 +13,7 @@ pub(crate) mod params;
 mod progress;
 pub mod render;
 mod resources;
+mod rounds;
 mod schema;
 mod settings;
 pub(crate) mod stdio;
@@ -244,6 +245,14 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&context)?;
         let arguments = request.arguments.unwrap_or_default();
+        let comes_back = request.request_state.is_some() || request.input_responses.is_some();
+        let may_ask = self.tools.is_sending(&request.name) && rounds::may_open(&context);
+        let round = (comes_back || may_ask)
+            .then(|| rounds::Call::new(&self.engine, caller.clone(), &request.name, &arguments));
+        if let Some(round) = round.as_ref().filter(|_| comes_back) {
+            let (state, responses) = (request.request_state.as_deref(), request.input_responses);
+            return Ok(round.answered(state, responses, self.bulk_wait).await?.into());
+        }
         let progress = if request.name == tools::SEND_BULK { Self::progress(&context) } else { None };
         let tell = progress.as_ref().map(Progress::tell);
         let call =
@@ -252,7 +261,12 @@ impl ServerHandler for Server {
         if let Some(progress) = progress {
             progress.end().await;
         }
-        Ok(result.into())
+        let asked = match round {
+            // Over stdio the client is on this machine.
+            Some(round) => round.asks(&result, matches!(self.callers, Callers::One(_))).await,
+            None => None,
+        };
+        Ok(asked.map_or_else(|| result.into(), CallToolResponse::from))
     }
 
     async fn list_prompts(

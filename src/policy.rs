@@ -11,7 +11,9 @@ mod approval;
 mod ask;
 mod asking;
 mod assumed;
+mod consent;
 mod limits;
+mod own;
 mod peers;
 pub mod quiet;
 mod settings;
@@ -46,6 +48,7 @@ const MAX_SERVICE_CODE: usize = 20;
 pub use approval::{Approval, Totp};
 pub use ask::{Ask, Whole};
 pub use assumed::Assumed;
+pub use consent::Consent;
 pub use limits::{Policy, Slice};
 pub use settings::{AllowDuplicate, Scheduling, Settings};
 pub use timing::Timing;
@@ -240,36 +243,32 @@ impl Policy {
     ///
     /// # Errors
     /// The first reason against it, worst first: the lists of another process, an opt-out or one that may be
-    /// theirs, a duplicate, too many to this person, a frozen or spent budget, too fast.
+    /// theirs, no consent, a duplicate, too many to this person, a frozen or spent budget, too fast.
     pub fn decide(&self, ask: &Ask<'_>, facts: &Facts) -> Result<Verdict> {
         peers::check_lists(ask, facts)?;
-        if facts.is_opted_out {
-            return Err(Error::new(ErrorKind::OptedOut, format!("{} asked for no more texts", ask.to)));
-        }
-        if facts.is_stop_pending {
-            let why = format!(
-                "somebody who may be {} asked for no more texts, and nobody has said yet who that was \
-                 (pending)",
-                ask.to
-            );
-            return Err(Error::new(ErrorKind::OptedOut, why).next(
-                "Nothing was sent, and nothing may be until the operator settled it (`sms-mcp opt-out \
-                    pending`). Tell the user; do not look for another way.",
-            ));
-        }
+        check_opted_out(ask, facts)?;
+        check_stop_pending(ask, facts)?;
+        self.check_consent(ask, facts)?;
         self.decide_duplicate(ask, facts)?;
         self.decide_frequency(ask, facts)?;
         for budget in &facts.budgets {
             decide_budget(budget, ask, facts, self.settings.currency, self.limits(budget.scope))?;
         }
         let verdict = self.ask_person(ask, facts, self.when(ask, facts)?)?;
-        if ask.paced && verdict.is_now() && facts.rate_wait_ms > 0 {
-            let (most, blamed) =
-                peers::strictest(self.settings.sends_per_second, facts, |rules| rules.sends_per_second);
-            let message = format!("at most {most} messages per second are sent, all agents together{blamed}");
-            return Err(Error::new(ErrorKind::RateLimited, message).retry_after_ms(facts.rate_wait_ms));
+        if ask.paced && verdict.is_now() {
+            self.check_pace(facts)?;
         }
         Ok(verdict)
+    }
+
+    fn check_pace(&self, facts: &Facts) -> Result<()> {
+        if facts.rate_wait_ms == 0 {
+            return Ok(());
+        }
+        let (most, blamed) =
+            peers::strictest(self.settings.sends_per_second, facts, |rules| rules.sends_per_second);
+        let message = format!("at most {most} messages per second are sent, all agents together{blamed}");
+        Err(Error::new(ErrorKind::RateLimited, message).retry_after_ms(facts.rate_wait_ms))
     }
 
     fn decide_duplicate(&self, ask: &Ask<'_>, facts: &Facts) -> Result<()> {
@@ -334,6 +333,29 @@ impl Policy {
             None => Ok(()),
         }
     }
+}
+
+/// Refuses a text to somebody who wants no more.
+fn check_opted_out(ask: &Ask<'_>, facts: &Facts) -> Result<()> {
+    if facts.is_opted_out {
+        return Err(Error::new(ErrorKind::OptedOut, format!("{} asked for no more texts", ask.to)));
+    }
+    Ok(())
+}
+
+/// Refuses a text to somebody who may be the one who wants no more.
+fn check_stop_pending(ask: &Ask<'_>, facts: &Facts) -> Result<()> {
+    if !facts.is_stop_pending {
+        return Ok(());
+    }
+    let why = format!(
+        "somebody who may be {} asked for no more texts, and nobody has said yet who that was (pending)",
+        ask.to
+    );
+    Err(Error::new(ErrorKind::OptedOut, why).next(
+        "Nothing was sent, and nothing may be until the operator settled it (`sms-mcp opt-out pending`). Tell \
+         the user; do not look for another way.",
+    ))
 }
 
 #[cfg(test)]

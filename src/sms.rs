@@ -4,6 +4,7 @@
 pub mod absent;
 pub mod caller_id;
 pub mod cheaper;
+pub mod consent;
 pub mod destination;
 pub mod facts;
 pub mod fold;
@@ -13,7 +14,9 @@ pub mod links;
 pub mod message;
 pub mod money;
 pub mod number;
+pub mod own;
 pub mod peer;
+pub mod plainly;
 pub mod purpose;
 pub mod quoted;
 pub mod reply;

@@ -9,15 +9,14 @@ use super::output::{print_json, print_line, print_warnings};
 use super::proving::Proving;
 use crate::app::{self, Role};
 use crate::config::Loaded;
-use crate::engine::proposals::{Seen, Shown};
+use crate::engine::proposals::{Overview, Seen, Sender, Shown, Which};
 use crate::engine::{Caller, Engine, Proposal};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sms::fold::disguised;
 use crate::sms::message::hex;
 use crate::sms::money::Amount;
+use crate::sms::plainly::{Alarms, Kind, Piece, pieces};
 use crate::sms::untrusted;
-
-/// Messages of a bulk that are shown.
-const SAMPLE: u32 = 10;
 
 /// `approvals`: what waits, one of them, or the decision about it.
 pub(super) async fn approvals(
@@ -32,14 +31,15 @@ pub(super) async fn approvals(
             list(&found, json)
         }
         ApprovalsAction::Show { id, all, json } => {
-            let most = if all { u32::MAX } else { SAMPLE };
-            let shown = with_engine(loaded, async |engine| engine.proposal(&caller, &id, most).await).await?;
+            let which = if all { Which::All } else { Which::Sample };
+            let shown =
+                with_engine(loaded, async |engine| engine.proposal(&caller, &id, which).await).await?;
             if json { print_json(&as_json(&shown)) } else { show(&shown) }
         }
         ApprovalsAction::Approve { id } => approve(loaded, caller, &id, proving).await,
         ApprovalsAction::Refuse { id, why } => {
             let refuse = async |engine: &Engine| {
-                let found = engine.proposal(&caller, &id, 1).await?.proposal;
+                let found = engine.proposal(&caller, &id, Which::Sample).await?.proposal;
                 engine.refuse(&caller, &found.id, why).await
             };
             let decided = with_engine(loaded, refuse).await?;
@@ -55,7 +55,7 @@ async fn approve(loaded: &Loaded, caller: Caller, id: &str, proving: &Proving) -
         return Err(Error::new(ErrorKind::NotSupported, message)
             .next("Nothing was approved. Add one at a terminal: `sms-mcp approver add NAME`."));
     }
-    let shown = with_engine(loaded, async |engine| engine.proposal(&caller, id, SAMPLE).await).await?;
+    let shown = with_engine(loaded, async |engine| engine.proposal(&caller, id, Which::Sample).await).await?;
     show(&shown)?;
     let gate = Gate { widening: Widening::Approve, ledger: &loaded.ledger, loaded: Some(loaded), proving };
     let Some(person) = gate.pass(caller.clone(), || Ok(shown.decision())).await? else { return Ok(()) };
@@ -123,13 +123,24 @@ fn about(proposal: &Proposal) -> serde_json::Value {
 }
 
 fn as_json(shown: &Shown) -> serde_json::Value {
-    let messages = shown.messages.iter().map(|Seen { record, country, is_first, send_at, deliver_by }| {
+    let messages = shown.messages.iter().map(|seen| {
+        let Seen { record, country, is_first, send_at, deliver_by, .. } = seen;
+        let (sender, looks_like) = match &seen.sender {
+            Sender::Named(from, looks_like) => (vec![Some(from.clone())], looks_like.as_ref()),
+            Sender::Own(own) => (own.clone(), None),
+        };
+        let reasons: Vec<&str> = seen.reasons.iter().map(|reason| reason.words()).collect();
         json!({
             "id": record.id,
+            "place": seen.place,
+            "shown_for": reasons,
             "to": record.to,
             "country": country,
+            "zones": seen.zones,
             "first_time": is_first,
             "from": record.from,
+            "sender": sender,
+            "sender_looks_like": looks_like,
             "text": record.text,
             "segments": record.segments,
             "purpose": record.purpose,
@@ -140,7 +151,20 @@ fn as_json(shown: &Shown) -> serde_json::Value {
         })
     });
     let messages: Vec<_> = messages.collect();
-    json!({ "approval": about(&shown.proposal), "digest": hex(&shown.digest), "messages": messages })
+    let Overview { texts, countries, leading, odd, .. } = &shown.overview;
+    let countries = countries.iter().map(|(name, count)| json!({ "country": name, "messages": count }));
+    let countries: Vec<_> = countries.collect();
+    json!({
+        "approval": about(&shown.proposal),
+        "digest": shown.is_open.then(|| hex(&shown.digest)),
+        "distinct_texts": texts,
+        "countries": countries,
+        "with_link_or_number": leading,
+        "with_hidden_or_disguised": odd,
+        "template": shown.template,
+        "left_after": shown.budgets,
+        "messages": messages,
+    })
 }
 
 fn show(shown: &Shown) -> Result<()> {
@@ -153,34 +177,18 @@ fn show(shown: &Shown) -> Result<()> {
         Amount(*held_micros),
         proposal.expires.rfc3339()
     ));
-    for Seen { record, country, is_first, send_at, .. } in &shown.messages {
-        let country = country.as_deref().unwrap_or("no country");
-        let first = if *is_first { ", never texted before" } else { "" };
-        let from = record.from.as_deref().map_or_else(
-            || "from the default sender".to_owned(),
-            |from| format!("from \"{}\"", untrusted::escape(from)),
-        );
-        print_line(&format!(
-            "  to {} ({country}{first}), {from}: {} segment(s), {}, at most {} {}",
-            record.to,
-            record.segments,
-            record.purpose,
-            Amount(record.held_micros),
-            record.currency
-        ));
-        if let Some(at) = send_at {
-            print_line(&format!("    not before {}", at.rfc3339()));
-        }
-        match &record.text {
-            Some(text) => text.lines().for_each(|line| {
-                print_line(&format!("    | {}", untrusted::escape(line)));
-            }),
-            None => print_line("    the text is erased"),
-        }
-        if let Some(text) = &record.text {
-            warn_of_looks(text);
-        }
+    if shown.is_open {
+        let left = shown.budgets.iter().filter_map(|budget| budget.left());
+        left.for_each(|left| print_line(&format!("  left after it: {left}")));
     }
+    if *messages > 1 {
+        print_overview(&shown.overview);
+    }
+    if let Some(template) = &shown.template {
+        print_line("  the template of all:");
+        print_text(template);
+    }
+    shown.messages.iter().for_each(|seen| print_message(seen, *messages));
     let more = messages.saturating_sub(u32::try_from(shown.messages.len()).unwrap_or(u32::MAX));
     if more > 0 {
         print_line(&format!("  and {more} more: `sms-mcp approvals show {id} --all`"));
@@ -188,19 +196,83 @@ fn show(shown: &Shown) -> Result<()> {
     if let Some(decision) = &proposal.decision {
         print_line(&format!("  {} at {}", decision.decided.as_str(), decision.at.rfc3339()));
     }
-    print_line(&format!("  digest {}", hex(&shown.digest)));
+    // Afterwards it is another one: the times at which it leaves are part of it.
+    if shown.is_open {
+        print_line(&format!("  digest {}", hex(&shown.digest)));
+    }
     Ok(())
 }
 
-/// Says what a reader would not see: signs without a width, and letters of other alphabets that look like Latin
-/// ones.
-fn warn_of_looks(text: &str) {
-    let hidden = text.chars().filter(|c| *c != '\n' && untrusted::is_hidden(*c)).count();
-    if hidden > 0 {
-        print_line(&format!("    ! {hidden} sign(s) that no phone shows"));
+/// What is said of all messages of a bulk.
+fn print_overview(Overview { texts, countries, leading, odd, .. }: &Overview) {
+    let named = countries
+        .iter()
+        .map(|(country, count)| format!("{} {count}", country.as_deref().unwrap_or("no country")));
+    let named: Vec<String> = named.collect();
+    print_line(&format!("  {texts} different text(s), to {}", named.join(", ")));
+    for (count, what) in
+        [(leading, "a link or a number to call"), (odd, "signs that are hidden or in disguise")]
+    {
+        if *count > 0 {
+            print_line(&format!("  ! {count} of them have {what}"));
+        }
     }
-    let foreign: Vec<String> =
-        crate::sms::fold::disguised(text).map(|c| format!("{c} (U+{:04X})", u32::from(c))).take(10).collect();
+}
+
+fn print_message(seen: &Seen, of: u32) {
+    let Seen { record, country, is_first, send_at, .. } = seen;
+    let country = country.as_deref().unwrap_or("no country");
+    let first = if *is_first { ", never texted before" } else { "" };
+    let place = if of > 1 { format!("{} of {of}: ", seen.place) } else { String::new() };
+    let quoted = |name: &str| format!("\"{}\"", untrusted::line(name));
+    print_line(&format!(
+        "  {place}to {} ({country}{first}), from {}: {} segment(s), {}, at most {} {}",
+        record.to,
+        seen.sender.words(quoted),
+        record.segments,
+        record.purpose,
+        Amount(record.held_micros),
+        record.currency
+    ));
+    print_line(&format!("    {}", seen.whereabouts()));
+    if let Sender::Named(_, Some(own)) = &seen.sender {
+        print_line(&format!("    ! the sender looks like your {}, and is another", quoted(own)));
+    }
+    if !seen.reasons.is_empty() {
+        let reasons: Vec<&str> = seen.reasons.iter().map(|reason| reason.words()).collect();
+        print_line(&format!("    stands out: {}", reasons.join("; ")));
+    }
+    if let Some(at) = send_at {
+        print_line(&format!("    not before {}", at.rfc3339()));
+    }
+    match &record.text {
+        Some(text) => print_text(text),
+        None => print_line("    the text is erased"),
+    }
+}
+
+/// A text whole, line by line, with what a reader would not see written out; and what is to be said of it.
+fn print_text(text: &str) {
+    let mut plain = String::with_capacity(text.len());
+    for Piece { kind, text } in pieces(text) {
+        match kind {
+            Kind::Plain | Kind::Disguised => plain.push_str(text),
+            Kind::Unseen => plain.extend(text.chars().flat_map(char::escape_unicode)),
+            Kind::EmptyLines(count) => plain.push_str(&format!("\n[{count} empty lines]\n")),
+            Kind::Spaces(count) => plain.push_str(&format!("[{count} spaces]")),
+            Kind::Marks(count) => plain.push_str(&format!("[{count} marks]")),
+        }
+    }
+    plain.split('\n').for_each(|line| print_line(&format!("    | {line}")));
+    let Alarms { unseen, spread, .. } = Alarms::of(text);
+    if unseen > 0 {
+        print_line(&format!("    ! {unseen} sign(s) that no phone shows"));
+    }
+    if spread > 0 {
+        print_line(&format!("    ! {spread} place(s) with much empty room or many marks"));
+    }
+    let foreign = disguised(text).into_iter().take(10);
+    let foreign: Vec<String> = foreign.map(|(_, c)| format!("{c} (U+{:04X})", u32::from(c))).collect();
     if !foreign.is_empty() {
         print_line(&format!("    ! letters that look like Latin ones and are not: {}", foreign.join(", ")));
     }

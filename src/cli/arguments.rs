@@ -1,6 +1,8 @@
 //! The words of the command line: every command with its arguments, and which of them ask for a person. It
 //! knows none that does one.
 
+mod people;
+
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -11,6 +13,8 @@ use super::proving::Proving;
 use crate::config::{KINDS, LogFormat, LogLevel};
 use crate::mcp::Toolset;
 use crate::sms::purpose::Purpose;
+use people::purpose;
+pub(super) use people::{ConsentAction, ConsentAdd, OptOutAction, PendingAction};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -152,6 +156,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         action: Option<OptOutAction>,
     },
+    /// Show and record who agreed to which texts
+    Consent {
+        #[command(subcommand)]
+        action: ConsentAction,
+    },
     /// What waits for a person, and the decision about it
     Approvals {
         #[command(subcommand)]
@@ -247,10 +256,6 @@ pub(super) struct WhenFlags {
     /// Not sent after this
     #[arg(long, value_name = "TIME")]
     pub(super) deliver_by: Option<String>,
-}
-
-fn purpose(name: &str) -> Result<Purpose, String> {
-    Purpose::from_name(name).ok_or_else(|| "write transactional or marketing".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -391,27 +396,6 @@ pub(super) enum RulesAction {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum OptOutAction {
-    /// Show them, latest first
-    List,
-    /// This person wants no more texts
-    Add {
-        /// Phone number
-        number: String,
-    },
-    /// This person wants texts again
-    Remove {
-        /// Phone number
-        number: String,
-    },
-    /// Show whose STOP, START or reply waits because nobody can tell who wrote, and settle it
-    Pending {
-        #[command(subcommand)]
-        action: Option<PendingAction>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 pub(super) enum ApprovalsAction {
     /// Show what waits, oldest first
     List {
@@ -475,24 +459,6 @@ pub(super) struct AddApprover {
     /// Phone number
     #[arg(long, value_name = "NUMBER")]
     pub(super) phone: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum PendingAction {
-    /// Show them, oldest first
-    List,
-    /// It was this person: do what they asked for, and give them their replies
-    Settle {
-        /// The number in front of it in the list
-        id: i64,
-        /// Phone number
-        number: String,
-    },
-    /// It was nobody who is texted here: let it go
-    Dismiss {
-        /// The number in front of it in the list
-        id: i64,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -574,6 +540,9 @@ impl Command {
             Self::OptOut {
                 action: Some(OptOutAction::Pending { action: Some(PendingAction::Dismiss { .. }) }),
             } => Some(Widening::DismissPending),
+            Self::Consent { action: ConsentAction::Add(_) } => Some(Widening::AddConsent),
+            Self::Consent { action: ConsentAction::Import { .. } } => Some(Widening::ImportConsents),
+            Self::Consent { .. } => None,
             Self::Reconcile(ReconcileCommand { not_sent: true, .. }) => Some(Widening::NotSent),
             Self::Approver { action: Some(ApproverAction::Add(_)) } => Some(Widening::AddApprover),
             Self::Approver { action: Some(ApproverAction::Remove { .. }) } => Some(Widening::RemoveApprover),
@@ -621,12 +590,12 @@ impl Command {
             | Self::Explain { json, .. }
             | Self::Rules { action: RulesAction::Show { json, .. } } => *json,
             Self::Approver { action: Some(ApproverAction::List { json }) } => *json,
+            Self::Consent { action: ConsentAction::Show { json, .. } } => *json,
             Self::Approvals {
                 action: Some(ApprovalsAction::List { json } | ApprovalsAction::Show { json, .. }),
             } => *json,
-            Self::Provider { .. } | Self::OptOut { .. } | Self::Approver { .. } | Self::Approvals { .. } => {
-                false
-            }
+            Self::Provider { .. } | Self::OptOut { .. } | Self::Approver { .. } => false,
+            Self::Approvals { .. } | Self::Consent { .. } => false,
             Self::Pause(_)
             | Self::Resume(_)
             | Self::Backup { .. }

@@ -4,13 +4,13 @@ use std::io::{IsTerminal as _, Write as _};
 
 use clap::CommandFactory as _;
 
-use super::arguments::{Cli, Command, ConfigAction, LedgerAction, Shell};
+use super::arguments::{Cli, Command, ConfigAction, ConsentAction, LedgerAction, Shell};
 use super::gate::{Gate, Passed, Widening};
 use super::loaded::loaded;
 use super::output::{self, note, print_json};
 use super::proving::Proving;
 use super::{
-    approvals, approvers, budget, bulk, campaign, check, csv, deciding, demo, ending, explain, init,
+    approvals, approvers, budget, bulk, campaign, check, consent, csv, deciding, demo, ending, explain, init,
     ledger_file, messages, opt_out, outbox, pausing, providers, reconcile, rules, send, trial,
 };
 use crate::app::{self, Role};
@@ -101,6 +101,9 @@ async fn perform(
             ledger_file::accept(&loaded, caller, proving).await
         }
         Some(Command::Approvals { action }) => approvals::approvals(&loaded, caller, action, proving).await,
+        Some(Command::Consent { action: ConsentAction::Import { file } }) => {
+            consent::import(&loaded, caller, &file, proving).await
+        }
         Some(Command::Approver { action }) => approvers::approver(&loaded, caller, action, proving).await,
         Some(command) => {
             // Before signals are heard in our way: a pipe may never end.
@@ -132,7 +135,11 @@ async fn pass(
     let asks_itself = |widening: &Widening| {
         matches!(
             widening,
-            Widening::AcceptLedger | Widening::AddApprover | Widening::RemoveApprover | Widening::Approve
+            Widening::AcceptLedger
+                | Widening::AddApprover
+                | Widening::RemoveApprover
+                | Widening::Approve
+                | Widening::ImportConsents
         )
     };
     let Some(widening) = command.widens().filter(|widening| !asks_itself(widening)) else {
@@ -241,6 +248,7 @@ async fn with_engine(
         Command::Campaign(command) => campaign::campaign(engine, caller, command).await,
         Command::Rules { action } => rules::rules(engine, &caller, action).await,
         Command::OptOut { action } => opt_out::opt_out(engine, loaded, (&caller, &passed), action).await,
+        Command::Consent { action } => consent::consent(engine, loaded, (&caller, &passed), action).await,
         Command::Reconcile(command) => reconcile::reconcile(engine, (&caller, &passed), command).await,
         Command::Ledger { action: LedgerAction::Acts { json } } => {
             ledger_file::acts(engine, &caller, json).await

@@ -8,6 +8,7 @@
 //!
 //! Source: RFC 4180; what Excel, Numbers and LibreOffice write (byte order marks, `sep=;`).
 
+pub(super) mod consents;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -133,11 +134,27 @@ struct Header {
     used: BTreeSet<usize>,
 }
 
-fn is_to(name: &str) -> bool {
-    name.eq_ignore_ascii_case("to")
+/// The column that every file of a kind has.
+struct Key {
+    name: &'static str,
+    /// A first line that would do.
+    example: &'static str,
 }
 
-fn parse(text: &str, template: &Template<'_>) -> std::result::Result<Sheet, String> {
+const TO: Key = Key { name: "to", example: "to,name" };
+
+impl Key {
+    fn is(&self, name: &str) -> bool {
+        name.eq_ignore_ascii_case(self.name)
+    }
+}
+
+fn is_to(name: &str) -> bool {
+    TO.is(name)
+}
+
+/// Reads what stands before the rows of a file with this column.
+fn begin<'a>(text: &'a str, key: &Key) -> std::result::Result<(Header, Scanner<'a>), String> {
     // Excel's own line before the header.
     let separator = text.get(..4).filter(|start| start.eq_ignore_ascii_case("sep=")).and_then(|_| {
         let (line, rest) = text.split_once('\n')?;
@@ -148,7 +165,11 @@ fn parse(text: &str, template: &Template<'_>) -> std::result::Result<Sheet, Stri
         Some((sign, rest)) => (vec![sign], rest, 2),
         None => (DELIMITERS.to_vec(), text, 1),
     };
-    let (header, mut scanner) = header(text, line, &delimiters)?;
+    header((text, line), &delimiters, key)
+}
+
+fn parse(text: &str, template: &Template<'_>) -> std::result::Result<Sheet, String> {
+    let (header, mut scanner) = begin(text, &TO)?;
     let header = Header { used: used(&header, template)?, ..header };
     let mut sheet =
         Sheet { recipients: Vec::new(), lines: BTreeMap::new(), rows: Vec::new(), empty: Vec::new() };
@@ -168,7 +189,7 @@ fn parse(text: &str, template: &Template<'_>) -> std::result::Result<Sheet, Stri
             return Err(ragged.and(&header, wrong));
         }
         if row.fields.len() != header.names.len() {
-            ragged.0.entry(row.fields.len()).or_default().push(row.line);
+            ragged.add(&row);
             continue;
         }
         let of = |column: usize| row.fields.get(column).map(|field| field.text.clone()).unwrap_or_default();
@@ -189,6 +210,10 @@ fn parse(text: &str, template: &Template<'_>) -> std::result::Result<Sheet, Stri
 struct Ragged(BTreeMap<usize, Vec<u64>>);
 
 impl Ragged {
+    fn add(&mut self, row: &Row) {
+        self.0.entry(row.fields.len()).or_default().push(row.line);
+    }
+
     /// What is wrong with them, once for each count of columns.
     fn told(&self, header: &Header) -> Vec<String> {
         let columns = header.names.len();
@@ -224,11 +249,11 @@ fn template_name<'a>(template: &'a Template<'_>) -> &'a str {
     template.names().find(|name| is_to(name)).unwrap_or("to")
 }
 
-/// Reads the header with whichever delimiter shows a column `to`.
+/// Reads the header with whichever delimiter shows this column.
 fn header<'a>(
-    text: &'a str,
-    line: u64,
+    (text, line): (&'a str, u64),
     delimiters: &[char],
+    key: &Key,
 ) -> std::result::Result<(Header, Scanner<'a>), String> {
     let mut found: Vec<(Header, Scanner<'a>)> = Vec::new();
     let (mut shown, mut wrong): (Vec<String>, Option<String>) = (Vec::new(), None);
@@ -247,14 +272,14 @@ fn header<'a>(
                 continue;
             }
         };
-        match names.iter().filter(|name| is_to(name)).count() {
+        match names.iter().filter(|name| key.is(name)).count() {
             0 if names.len() > shown.len() => shown = names,
             0 => {}
             1 => {
-                let to = names.iter().position(|name| is_to(name)).unwrap_or_default();
+                let to = names.iter().position(|name| key.is(name)).unwrap_or_default();
                 found.push((Header { delimiter: *delimiter, names, to, used: BTreeSet::new() }, scanner));
             }
-            count => return Err(format!("its first line has {count} columns `to`; leave one")),
+            count => return Err(format!("its first line has {count} columns `{}`; leave one", key.name)),
         }
     }
     // A header of one column shows no delimiter, and any will do.
@@ -270,10 +295,13 @@ fn header<'a>(
     let names = shown.iter().take(LISTED).map(|name| untrusted::escape(name)).collect::<Vec<_>>().join(", ");
     let missing = match wrong.filter(|_| shown.len() <= 1) {
         Some(wrong) => wrong,
-        None if names.is_empty() => "its first line has no column `to`; write one such as to,name".to_owned(),
+        None if names.is_empty() => {
+            format!("its first line has no column `{}`; write one such as {}", key.name, key.example)
+        }
         None => format!(
-            "its first line has no column `to`; write one such as to,name (it has {names}; commas, \
-             semicolons or tabs part columns)"
+            "its first line has no column `{}`; write one such as {} (it has {names}; commas, semicolons or tabs \
+             part columns)",
+            key.name, key.example
         ),
     };
     found.into_iter().next().ok_or(missing)

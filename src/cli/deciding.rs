@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::arguments::{BudgetAction, Command, OptOutAction, PendingAction};
+use super::arguments::{BudgetAction, Command, ConsentAction, ConsentAdd, OptOutAction, PendingAction};
 use crate::access::Decision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Pause;
@@ -41,6 +41,13 @@ pub(super) fn decision(command: &Command) -> Result<Decision> {
         Command::OptOut {
             action: Some(OptOutAction::Pending { action: Some(PendingAction::Dismiss { id }) }),
         } => Decision::new("opt-out pending dismiss", &id.to_string(), &[id.to_string().as_bytes()]),
+        Command::Consent { action: ConsentAction::Add(add) } => {
+            let ConsentAdd { number, source, purpose, wording, at, expires } = add;
+            let more = parts(&[wording.as_deref(), at.as_deref(), expires.as_deref()]);
+            let of: Vec<&[u8]> =
+                [number, source, purpose.as_str()].map(str::as_bytes).into_iter().chain(more).collect();
+            Decision::new("consent add", &format!("{number}: {purpose}, by {source}"), &of)
+        }
         Command::Reconcile(command) => {
             let id = command.id.as_deref().unwrap_or_default();
             Decision::new("reconcile --not-sent", id, &[id.as_bytes()])

@@ -35,6 +35,10 @@ pub(super) enum Widening {
     SettlePending,
     /// A STOP is nobody's.
     DismissPending,
+    /// Somebody may get texts to which they agreed.
+    AddConsent,
+    /// Everybody in a file may.
+    ImportConsents,
     /// Money that may have been spent is there again.
     NotSent,
     /// Somebody decides what agents may not.
@@ -132,6 +136,20 @@ impl Widening {
                 "let these texts leave",
                 "lets texts leave that need a person's yes",
                 "approved",
+            ),
+            Self::AddConsent => (
+                "consent add NUMBER",
+                "add",
+                "record that this person agreed",
+                "lets somebody be texted who agreed to it",
+                "recorded",
+            ),
+            Self::ImportConsents => (
+                "consent import FILE",
+                "import",
+                "record that all of these people agreed",
+                "lets everybody be texted who stands in a file",
+                "recorded",
             ),
             Self::NotSent => (
                 "reconcile ID --not-sent",

@@ -2,7 +2,7 @@
 
 use super::arguments::RulesAction;
 use super::output::{print_json, print_line};
-use crate::engine::rules::{Mode, Ruled};
+use crate::engine::rules::{Mode, Ruled, RuledConsent};
 use crate::engine::{Caller, Engine};
 use crate::error::Result;
 
@@ -24,6 +24,21 @@ pub(super) async fn rules(engine: &Engine, caller: &Caller, action: RulesAction)
     }
     lines(&ruled).iter().for_each(|line| print_line(line));
     Ok(())
+}
+
+/// What is on record of a consent, in words.
+fn consent(ruled: &Ruled) -> String {
+    let purpose = ruled.purpose;
+    let needed =
+        if ruled.consent_required { format!("; {purpose} texts need one here") } else { String::new() };
+    match &ruled.consent {
+        None => format!("none on record{needed}"),
+        Some(RuledConsent { holds, status, at, expires_at }) => {
+            let until = expires_at.as_ref().map_or_else(String::new, |at| format!(", until {at}"));
+            let over = if *holds || *status == "withdrawn" { "" } else { " (expired)" };
+            format!("{status} {at}{until}{over}{needed}")
+        }
+    }
 }
 
 /// What is shown to somebody who reads.
@@ -51,6 +66,7 @@ fn lines(ruled: &Ruled) -> Vec<String> {
     if let Some(at) = &ruled.wrote_at {
         add("wrote", &format!("{at}: an answer within four hours leaves at any hour"));
     }
+    add("consent", &consent(ruled));
     let opt_out = match (ruled.opted_out, ruled.opt_out_pending) {
         (true, _) => "wants no more texts: none is sent",
         (false, true) => {

@@ -28,6 +28,8 @@ pub struct Config {
     pub guard: policy::Settings,
     /// When texts may leave, by the clock of who gets them.
     pub quiet: policy::quiet::Settings,
+    /// For which texts their recipients must have agreed.
+    pub consent: policy::Consent,
     /// Price of one segment by country ("FR") or prefix ("+337"), in the guard's currency, where the provider
     /// names none. The longest match wins.
     #[schemars(with = "BTreeMap<String, Amount>")]

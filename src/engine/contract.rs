@@ -5,6 +5,7 @@
 //! and say what to do.
 
 mod budget;
+mod round;
 mod strict;
 mod told;
 
@@ -20,6 +21,7 @@ use crate::sms::money::{Amount, Money};
 use crate::sms::purpose::Purpose;
 
 pub use budget::{BudgetLeft, BudgetView};
+pub use round::{Answered, Round};
 pub use told::{HistoryStep, ReplyView, SegmentView};
 
 /// Arguments of `send_sms`.

@@ -1,11 +1,14 @@
 //! The verbs of the engine about who decides what agents may not, and for what waits for them: to look at it, and
 //! to decide.
 
+use std::time::Duration;
+
 use super::Engine;
 use super::caller::{Caller, Person};
+use super::contract::{Answered, Round};
 use super::operate::approvers::{Asked, Proves};
 use super::operate::page::Texts;
-use super::operate::proposals::Shown;
+use super::operate::proposals::{Shown, Which};
 use crate::access::{Challenge, Decision, Proof};
 use crate::error::Result;
 use crate::ledger::approvers::Approver;
@@ -72,13 +75,13 @@ impl Engine {
         self.rooms.operate.proposals(caller).await
     }
 
-    /// One of them with its first messages, by its id or that of its message or bulk.
+    /// One of them with these of its messages, by its id or that of its message or bulk.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) or
     /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn proposal(&self, caller: &Caller, id: &str, most: u32) -> Result<Shown> {
-        self.rooms.operate.proposal(caller, id, most).await
+    pub async fn proposal(&self, caller: &Caller, id: &str, which: Which) -> Result<Shown> {
+        self.rooms.operate.proposal(caller, id, which).await
     }
 
     /// Says yes to what has this digest.
@@ -119,6 +122,38 @@ impl Engine {
     /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn proposed_texts(&self, caller: &Caller, id: &ProposalId) -> Result<Texts> {
         self.rooms.operate.texts(caller, id).await
+    }
+
+    /// What a client may ask its user to open about what waits for a person; nothing where there is no such page.
+    /// `is_near`: whether the client is on this machine.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn round(&self, caller: &Caller, id: &str, is_near: bool) -> Result<Option<Round>> {
+        self.rooms.submit.round(caller, id, is_near).await
+    }
+
+    /// What became of what a round was about, once, after at most this long. Nothing is sent by it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) where it was used before; what
+    /// became of the message, where that is an error.
+    pub async fn after_round(
+        &self,
+        caller: &Caller,
+        id: &str,
+        patience: Duration,
+    ) -> Result<Option<Answered>> {
+        self.rooms.submit.after_round(caller, id, patience).await
+    }
+
+    /// The key of this name that all processes on the ledger share.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable), or
+    /// [`ErrorKind::Internal`](crate::error::ErrorKind::Internal) where the system has no random bits.
+    pub async fn key(&self, name: &str) -> Result<[u8; 32]> {
+        self.rooms.submit.ledger.key(name, self.rooms.life.random()?).await
     }
 
     /// Bits that nobody guesses.

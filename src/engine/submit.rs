@@ -7,8 +7,10 @@ pub mod campaign;
 mod draft;
 mod intent;
 mod key;
+pub mod own;
 mod quote;
 mod room;
+mod round;
 mod single;
 mod when;
 

@@ -8,7 +8,9 @@
 
 mod form;
 mod html;
+mod messages;
 mod view;
+mod ways;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,13 +27,14 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use self::form::{Bound, Fields, Tokens, cookie_of, set_cookie};
-use self::view::{CONTENT_POLICY, Forms, Said};
+use self::view::{CONTENT_POLICY, Said};
+use self::ways::Forms;
 use super::body::{Unread, read_body};
 use super::names::{Foreign, Names};
 use super::refusal::Refusals;
 use crate::access::{Challenge, Proof};
 use crate::engine::approvers::Asked;
-use crate::engine::proposals::Shown;
+use crate::engine::proposals::{Shown, Which};
 use crate::engine::{Base, Caller, Engine, Person};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::message::{ProposalId, hex};
@@ -51,8 +54,8 @@ const CODES: usize = 10;
 /// Most decisions in a minute.
 const DECISIONS: usize = 60;
 
-/// Messages of a bulk that are shown.
-const SAMPLE: u32 = 10;
+/// Proposals that are read at the same time: one may have a hundred thousand messages.
+const LOOKS: usize = 4;
 
 /// Digits of an id behind its prefix.
 const ID_DIGITS: usize = 40;
@@ -72,6 +75,7 @@ pub(super) struct Page {
     codes: Bound,
     decisions: Bound,
     places: Semaphore,
+    looks: Semaphore,
 }
 
 impl Page {
@@ -99,6 +103,7 @@ impl Page {
             codes: Bound::new(CODES),
             decisions: Bound::new(DECISIONS),
             places: Semaphore::new(AT_ONCE),
+            looks: Semaphore::new(LOOKS),
         })
     }
 
@@ -123,7 +128,8 @@ impl Page {
         if !is_id {
             return Err(not_found());
         }
-        self.engine.proposal(&Self::caller(), id, SAMPLE).await.map_err(|error| match error.kind() {
+        let Ok(_place) = self.looks.acquire().await else { return Err(later()) };
+        self.engine.proposal(&Self::caller(), id, Which::Sample).await.map_err(|error| match error.kind() {
             ErrorKind::NotFound => not_found(),
             _ => plain_failure(&error),
         })

@@ -12,8 +12,8 @@ use super::model::{
 };
 use super::told::Unmatched;
 pub use super::{
-    approvers::Approvers, clients::Clients, long_reply::LongReplies, proposals::Proposals, reposts::Reposts,
-    told::Told, upkeep::Upkeep,
+    approvers::Approvers, clients::Clients, consents::Consents, long_reply::LongReplies,
+    proposals::Proposals, reposts::Reposts, told::Told, upkeep::Upkeep,
 };
 use crate::clock::Timestamp;
 use crate::error::Result;

@@ -9,6 +9,7 @@ pub use super::model::NewProposal;
 use super::model::{Act, Record};
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::sms::facts::Budget;
 use crate::sms::message::{MessageId, ProposalId, Realm};
 
 /// Most messages that one step moves.
@@ -78,6 +79,8 @@ pub struct Proposal {
     pub held_micros: i64,
     /// In this currency.
     pub currency: String,
+    /// Whether a client came back from a round about it.
+    pub is_round_used: bool,
 }
 
 impl Proposal {
@@ -131,11 +134,21 @@ pub trait Proposals: Send + Sync {
     /// purpose, the times, and the most that it may cost. Nothing where there is none.
     async fn digest_of(&self, id: &ProposalId) -> Result<Option<[u8; 32]>>;
 
+    /// The budgets over days and over everything that hold the money of what waits of it, as they are now.
+    async fn budgets_of(&self, id: &ProposalId) -> Result<Vec<Budget>>;
+
+    /// The text with placeholders of which the texts of a bulk were made; nothing where they were not, where it
+    /// is erased, and where none was kept.
+    async fn template_of(&self, id: &ProposalId) -> Result<Option<String>>;
+
     /// Whether this principal ever texted this recipient.
     async fn has_texted(&self, principal: &str, realm: Realm, to: &str) -> Result<bool>;
 
     /// Decides, once.
     async fn decide(&self, deciding: Deciding) -> Result<Taken>;
+
+    /// Notes that a client came back from a round about it. Returns whether that is the first time.
+    async fn use_round(&self, id: &ProposalId) -> Result<bool>;
 
     /// Ends what nobody decided in time. Returns how many.
     async fn expire_proposals(&self, now: Timestamp) -> Result<u32>;

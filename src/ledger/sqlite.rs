@@ -13,6 +13,7 @@ mod approver;
 mod budget;
 mod clients;
 mod connection;
+mod consent;
 mod copy;
 mod days;
 mod deciding;

@@ -237,6 +237,11 @@ impl Tools {
         self.list.iter().any(|tool| tool.name.starts_with("send_"))
     }
 
+    /// Whether this tool sends.
+    pub fn is_sending(&self, name: &str) -> bool {
+        TABLE.iter().any(|entry| entry.name == name && entry.scope == Rights::Send)
+    }
+
     /// The tools as clients see them.
     pub fn list(&self) -> &[Tool] {
         &self.list

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::approval::Approval;
+use super::consent::Consent;
 use super::quiet::{self, Quiet};
 use super::settings::{Scheduling, Settings};
 use super::timing::Timing;
@@ -20,6 +21,7 @@ pub struct Policy {
     pub(super) quiet: Quiet,
     pub(super) late: Span,
     pub(super) approval: Approval,
+    pub(super) consent: Consent,
 }
 
 /// A limit that `open_session` asks for; it can only be narrower than what contains it.
@@ -35,7 +37,15 @@ impl Policy {
     /// A guard with these settings and this rate card (price of one segment).
     pub fn new(settings: Settings, rates: BTreeMap<Destination, Amount>) -> Self {
         let (late, quiet) = (Scheduling::default().late, Quiet::new(quiet::Settings::default()));
-        Self { settings, rates, timing: None, quiet, late, approval: Approval::default() }
+        Self {
+            settings,
+            rates,
+            timing: None,
+            quiet,
+            late,
+            approval: Approval::default(),
+            consent: Consent::default(),
+        }
     }
 
     /// The same, which asks this when what it does not refuse may leave.

@@ -24,6 +24,7 @@ impl Policy {
             allow_destinations: settings.allow_destinations.clone(),
             deny_destinations: settings.deny_destinations.clone(),
             allow_senders: settings.allow_senders.clone(),
+            consent_for: self.consent().required_for.clone(),
         }
     }
 }

@@ -84,6 +84,11 @@ pub struct Capabilities {
     pub opt_outs: bool,
     /// It keeps a list of opt-outs that [`Provider::refresh`] reads.
     pub opt_out_list: bool,
+    /// Who writes one of the usual English words for no more texts is blocked and answered there, and no text
+    /// of ours would arrive after that.
+    pub answers_stop: bool,
+    /// Who writes HELP or INFO is answered there.
+    pub answers_help: bool,
     /// Numbers can be looked up or verified (an action of [`Provider::actions`]).
     pub lookup: bool,
     /// Each segment of a text is a request of its own.
@@ -110,6 +115,8 @@ impl Capabilities {
         replies: false,
         opt_outs: false,
         opt_out_list: false,
+        answers_stop: false,
+        answers_help: false,
         lookup: false,
         segment_requests: false,
         bounds_itself: false,

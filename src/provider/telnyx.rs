@@ -106,6 +106,7 @@ impl Provider for Telnyx {
             receipts_by_poll: true,
             replies: self.callback.is_some(),
             opt_out_list: self.config.messaging_profile.is_some(),
+            answers_stop: self.callback.is_some(),
             lookup: true,
             reposts: self.config.replay_after_lost_answer,
             reference: if self.config.replay_after_lost_answer { Reference::Exact } else { Reference::None },

@@ -95,6 +95,16 @@ impl<'de> Deserialize<'de> for Network {
     }
 }
 
+/// Whether a `host:port` is this machine.
+pub fn is_loopback(address: &str) -> bool {
+    let host = match address.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => address.split(':').next().unwrap_or(address),
+    };
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -147,5 +157,15 @@ mod tests {
         assert_ne!(counted("2001:db8:1:2::1"), counted("2001:db8:1:3::1"));
         assert_eq!(counted("::ffff:192.0.2.1"), counted("192.0.2.1"));
         assert_ne!(counted("192.0.2.1"), counted("192.0.2.2"));
+    }
+
+    #[test]
+    fn this_machine_is_known_in_every_spelling() {
+        for own in ["localhost:2775", "127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "LOCALHOST"] {
+            assert!(is_loopback(own), "{own}");
+        }
+        for other in ["smsc.example.com:2775", "10.0.0.1:1", "[2001:db8::1]:1", "localhost.example:1"] {
+            assert!(!is_loopback(other), "{other}");
+        }
     }
 }

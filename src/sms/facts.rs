@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::consent::Latest;
 pub use super::limits::{Limits, Scope};
 use super::message::{MessageId, Realm, SessionId, State};
 use super::money::Amount;
@@ -211,6 +212,8 @@ pub struct Facts {
     pub is_opted_out: bool,
     /// Somebody asked for no more texts who may be the recipient, and no person has said yet who it was.
     pub is_stop_pending: bool,
+    /// The latest that is on record of the recipient's consent to texts of this purpose. Told where one is needed.
+    pub consent: Option<Latest>,
     /// How long ago the recipient wrote, in milliseconds, where that was lately and is asked for.
     pub wrote_ago_ms: Option<i64>,
     /// The other processes that send from this ledger, as far as they live and their rules are not ours: what

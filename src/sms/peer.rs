@@ -15,6 +15,7 @@ use super::limits::{Limits, Scope};
 use super::message::Realm;
 use super::money::Amount;
 use super::number::Number;
+use super::purpose::Purpose;
 use super::untrusted::line;
 
 /// What a process lets through. Nothing, and an empty list, is no limit of that sort.
@@ -39,6 +40,8 @@ pub struct Rules {
     pub deny_destinations: Vec<Destination>,
     /// The only senders that a call may name.
     pub allow_senders: Vec<String>,
+    /// Texts for these purposes need a consent that is on record.
+    pub consent_for: Vec<Purpose>,
 }
 
 /// Why a message is kept from leaving.
@@ -115,6 +118,7 @@ impl Rules {
             list("allow_destinations", &self.allow_destinations, &other.allow_destinations, true),
             list("deny_destinations", &self.deny_destinations, &other.deny_destinations, false),
             list("allow_senders", &self.allow_senders, &other.allow_senders, true),
+            list("consent.required_for", &self.consent_for, &other.consent_for, false),
         ];
         limits.chain(lists.into_iter().flatten()).collect()
     }
@@ -123,7 +127,7 @@ impl Rules {
 /// One setting that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Its name in `[guard]`.
+    /// Its name in `[guard]`, or with that of its table.
     pub setting: &'static str,
     /// What it is here.
     pub here: String,

@@ -67,32 +67,39 @@ pub fn json(text: &str) -> String {
 
 fn shown(text: &str, most: usize, stays: impl Fn(char) -> bool) -> String {
     let mut shown = String::with_capacity(text.len());
-    let mut before = Before::default();
-    let mut rest = text.chars();
-    let mut count = 0;
-    while let Some(c) = rest.next() {
+    for ((c, is_unseen), count) in signs(text).zip(0..) {
         if count == most {
             shown.push('\u{2026}');
             break;
         }
-        count += 1;
-        if let Some(flag) = flag(c, rest.as_str()) {
-            shown.push(c);
-            shown.push_str(flag);
-            rest = rest.as_str().get(flag.len()..).unwrap_or_default().chars();
-            count += flag.chars().count();
-            before = Before { last: None, seen: None, ..before };
-            continue;
-        }
-        let is_ordinary = !is_hidden(c) || stays(c) || before.joins(c, rest.clone().next());
-        if is_ordinary {
-            shown.push(c)
+        if is_unseen && !stays(c) {
+            shown.extend(c.escape_unicode());
         } else {
-            shown.extend(c.escape_unicode())
+            shown.push(c);
         }
-        before.step(c);
     }
     shown
+}
+
+/// Every character of a text, each with whether a reader would not see it, or would see others wrongly by it:
+/// not where ordinary writing has it. See the module's text.
+pub fn signs(text: &str) -> impl Iterator<Item = (char, bool)> + '_ {
+    let (mut rest, mut before, mut tags) = (text.chars(), Before::default(), 0);
+    std::iter::from_fn(move || {
+        let c = rest.next()?;
+        if tags > 0 {
+            tags -= 1;
+            return Some((c, false));
+        }
+        if let Some(flag) = flag(c, rest.as_str()) {
+            tags = flag.chars().count();
+            (before.last, before.seen) = (None, None);
+            return Some((c, false));
+        }
+        let is_unseen = is_hidden(c) && !before.joins(c, rest.clone().next());
+        before.step(c);
+        Some((c, is_unseen))
+    })
 }
 
 /// The tags behind a black flag that make it one of those that phones know: England, Scotland, Wales.

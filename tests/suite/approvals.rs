@@ -38,7 +38,8 @@ fn approver(name: &str) -> Person {
 
 /// What was proposed: its id, and what a yes is a yes to.
 async fn proposed(engine: &Engine, target: &str) -> (ProposalId, [u8; 32]) {
-    let shown = engine.proposal(&operator(), target, 10).await.unwrap();
+    let shown =
+        engine.proposal(&operator(), target, sms_mcp::engine::proposals::Which::Sample).await.unwrap();
     (shown.proposal.id, shown.digest)
 }
 

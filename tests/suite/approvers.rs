@@ -72,6 +72,7 @@ impl Scene {
         let scene = Self { desk: Desk::new(settings), alice: Signer::new(1), files: std::cell::Cell::new(0) };
         std::fs::write(scene.desk.path().join("alice.pub"), scene.alice.line()).unwrap();
         std::fs::write(scene.desk.path().join("carol.pub"), Signer::new(3).line()).unwrap();
+        scene.desk.file("consents.csv", crate::gate::CONSENTS);
         let added = scene.types(&["approver", "add", "alice", "--ssh-key", "alice.pub"], "add");
         assert_eq!(added.code, 0, "{added:?}");
         scene
@@ -125,6 +126,7 @@ impl Scene {
             "SELECT latest_us FROM pace",
             "SELECT number FROM opt_out ORDER BY number",
             "SELECT id || ' ' || coalesce(settled_ms, 0) FROM pending",
+            "SELECT number || ' ' || given FROM consent ORDER BY id",
             "SELECT name || coalesce(public_key, hex(secret)) FROM approver ORDER BY id",
             "SELECT id || ' ' || state FROM message ORDER BY id",
         ] {
@@ -214,7 +216,7 @@ fn once_there_is_an_approver_every_widening_command_takes_their_proof_and_nothin
         // A wrong code counts. They begin anew, so that no pause comes in between.
         reset_tries(&scene.desk);
     }
-    assert_eq!(count, 10, "all that asks, but a ledger in doubt, which stands by itself");
+    assert_eq!(count, 12, "all that asks, but a ledger in doubt, which stands by itself");
 }
 
 fn reset_tries(desk: &Desk) {

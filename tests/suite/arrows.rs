@@ -301,7 +301,7 @@ fn only_the_gate_lets_a_person_pass() {
 
 /// Verbs of the engine that nobody calls in anybody's name: they begin and end it, are called by a vendor or
 /// by the endpoint for itself, or say nothing of anybody's.
-const NOBODYS: [&str; 19] = [
+const NOBODYS: [&str; 21] = [
     "start",
     "recover",
     "idle",
@@ -319,6 +319,8 @@ const NOBODYS: [&str; 19] = [
     "health",
     "trust",
     "random",
+    "key",
+    "send_own",
     "unpriced",
     "expects_webhook",
 ];

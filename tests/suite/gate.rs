@@ -31,7 +31,7 @@ const fn widens(command: &'static str, arguments: &'static [&'static str], word:
 }
 
 /// Every command, as it stands in the help. What is widened by a flag alone has a second row.
-const TABLE: [Row; 48] = [
+const TABLE: [Row; 53] = [
     free("serve"),
     free("init"),
     free("demo"),
@@ -57,6 +57,11 @@ const TABLE: [Row; 48] = [
     free("opt-out pending list"),
     widens("opt-out pending settle", &["1", "+12025550123"], "settle"),
     widens("opt-out pending dismiss", &["1"], "dismiss"),
+    free("consent withdraw"),
+    free("consent show"),
+    free("consent export"),
+    widens("consent add", &["+12025550123", "--source", "web-form"], "add"),
+    widens("consent import", &["consents.csv"], "import"),
     // A yes takes an approver's proof, and no word: it asks for that by itself.
     free("approvals"),
     free("approvals list"),
@@ -82,6 +87,9 @@ const TABLE: [Row; 48] = [
     free("config schema"),
     free("completions"),
 ];
+
+/// A file of consents.
+pub const CONSENTS: &str = "number,source,time\n+12025550123,web-form,2026-01-02\n";
 
 /// What asks a person, as it is called, with the word that it asks for where there is no approver. A ledger in
 /// doubt alone asks too.
@@ -205,6 +213,7 @@ fn what_widens_the_rights_of_agents_asks_a_person_and_changes_nothing_for_anybod
     desk.done(&["opt-out", "add", "+12025550123"]);
     desk.done(&["pause"]);
     std::fs::write(desk.path().join("carol.pub"), crate::approvers::Signer::new(3).line()).unwrap();
+    desk.file("consents.csv", CONSENTS);
     for row in TABLE.iter().filter(|row| row.word.is_some() && row.command != "ledger accept") {
         asks(&desk, row, || files(desk.path()));
     }

@@ -9,19 +9,23 @@
 )]
 #![allow(missing_docs)]
 
+mod answers;
 mod approvals;
 mod approvers;
 mod arrows;
 mod broken;
+mod browser;
 mod carrier;
 mod carriers;
 mod cli;
 mod clients;
 mod config_check;
 mod conformance;
+mod consent;
 mod contract;
 mod conversions;
 mod copies;
+mod crashes;
 mod crowds;
 mod dependencies;
 mod documents;
@@ -48,6 +52,7 @@ mod malformed;
 mod mark;
 mod numbers;
 mod outbox;
+mod own;
 mod page;
 mod pauses;
 mod phones;
@@ -57,11 +62,13 @@ mod promises;
 mod prose;
 mod protocol;
 mod prune;
+mod put_before;
 mod quiet;
 mod quoting;
 mod reads;
 mod realms;
 mod resources;
+mod rounds;
 mod routes;
 mod scheduled;
 mod secrets;

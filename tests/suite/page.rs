@@ -11,29 +11,29 @@ use crate::approvers::{Scene, Signer, code, with_codes};
 use crate::support::{Desk, Era, HttpServer, eventually};
 use crate::wire::{RawStdio, Reply, ask, call_as, said, tool_call};
 
-const RULES: &str = "[approval]\neverything = true\n";
-const BEARER: (&str, &str) = ("Authorization", "Bearer s3cret-of-the-page");
-const WITH_TOKEN: &str = "[http]\ntoken = \"s3cret-of-the-page\"\n";
+pub const RULES: &str = "[approval]\neverything = true\n";
+pub const BEARER: (&str, &str) = ("Authorization", "Bearer s3cret-of-the-page");
+pub const WITH_TOKEN: &str = "[http]\ntoken = \"s3cret-of-the-page\"\n";
 
 /// A server over stdio, whose agent is us.
-struct Agent {
-    server: RawStdio,
+pub struct Agent {
+    pub server: RawStdio,
     asked: u64,
 }
 
 impl Agent {
-    fn of(scene: &Scene) -> Self {
+    pub fn of(scene: &Scene) -> Self {
         Self { server: RawStdio::start(&scene.desk, Era::Stateless, |_| {}), asked: 0 }
     }
 
-    fn call(&mut self, tool: &'static str, arguments: &Value) -> Value {
+    pub fn call(&mut self, tool: &'static str, arguments: &Value) -> Value {
         self.asked += 1;
         self.server.send(&tool_call(Era::Stateless, self.asked, tool, arguments));
         said(&self.server.answer_to(self.asked, &mut Vec::new())).unwrap()
     }
 
     /// Has a text wait for a person, and returns what the agent is told.
-    fn propose(&mut self, to: &str, text: &str) -> Value {
+    pub fn propose(&mut self, to: &str, text: &str) -> Value {
         let told = self.call("send_sms", &json!({ "to": to, "message": text }));
         assert_eq!(told["status"], "approval_required", "{told}");
         told
@@ -41,8 +41,8 @@ impl Agent {
 }
 
 /// The address of the page, which an answer names.
-fn address(told: &Value) -> &str {
-    let decide = told["approval"]["decide"].as_str().unwrap();
+pub fn address(told: &Value) -> &str {
+    let decide = told["approval"]["decide"].as_str().unwrap_or_else(|| panic!("{told}"));
     let behind = decide.strip_prefix("An approver decides at ").unwrap_or_else(|| panic!("{decide}"));
     behind.split(',').next().unwrap()
 }
@@ -158,7 +158,10 @@ fn a_yes_by_signature_lets_exactly_that_leave_shown_whole_and_inert_and_nothing_
     let (_, html) = browser.get();
     for part in [
         "<h1>May this text be sent?</h1>",
-        "+12025550123 (US, <strong>first time</strong>)",
+        "<strong class=\"number\">+12025550123</strong> (US, <strong>first time</strong>)",
+        "America/New_York, where it is 20",
+        "the provider&#39;s own; the settings do not name it",
+        ">19.9921 of 20.00 USD and 199 more text(s) on 20",
         "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; &amp; &#39;y&#39; ",
         "<mark class=\"hidden\">U+202E</mark>gnp.exe p<mark class=\"foreign\">\u{430}<small>U+0430</small></mark>ypal",
         "\nline two</div>",
@@ -336,7 +339,7 @@ fn a_second_tab_is_told_that_it_is_out_of_date_and_the_agent_reads_why() {
     assert!(tab.get().1.contains("Nobody can decide this any more"));
 }
 
-fn propose_at(server: &HttpServer, headers: &[(&str, &str)], to: &str) -> Value {
+pub fn propose_at(server: &HttpServer, headers: &[(&str, &str)], to: &str) -> Value {
     let told = call_as(server, headers, "send_sms", &json!({ "to": to, "message": "Hello" }));
     assert_eq!(told["status"], "approval_required", "{told}");
     told
@@ -415,7 +418,7 @@ fn a_guessed_address_is_answered_as_an_unknown_one_and_every_answer_is_closed() 
     let html = words(&shown);
     let style = STANDARD.encode(Sha256::digest(between(&html, "<style>", "</style>").unwrap()));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; img-src data:; style-src 'sha256-{style}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     );
     let texts = ask(browser.port, "GET", &format!("{}/texts", browser.path), &[], b"");
     assert_eq!(texts.header("content-type"), Some("text/plain; charset=utf-8"));
@@ -440,7 +443,7 @@ fn a_guessed_address_is_answered_as_an_unknown_one_and_every_answer_is_closed() 
 }
 
 #[test]
-fn of_a_bulk_ten_are_shown_and_every_distinct_text_can_be_had() {
+fn of_a_bulk_ten_are_shown_with_its_template_and_every_distinct_text_can_be_had() {
     let scene = Scene::new(RULES);
     let mut agent = Agent::of(&scene);
     let recipients: Vec<Value> = (0..14)
@@ -451,13 +454,14 @@ fn of_a_bulk_ten_are_shown_and_every_distinct_text_can_be_had() {
     let mut browser = Browser::at(address(&told));
     let (_, html) = browser.get();
     assert!(html.contains("<h1>May these 14 texts be sent?</h1>"), "{html}");
-    assert!(html.contains("The first 10 of 14 messages"), "{html}");
-    assert_eq!(html.matches("<div class=\"said\"").count(), 10);
+    assert!(html.contains("10 of 14 messages</h2>") && html.contains("2 different text(s)"), "{html}");
+    assert!(html.contains("The template of all") && html.contains(">Hi {{name}}</div>"), "{html}");
+    assert_eq!(html.matches("<div class=\"said\"").count(), 11);
     let link = between(&html, "<a href=\"", "\"").unwrap();
     let texts = words(&ask(browser.port, "GET", &format!("/approve/{link}"), &[], b""));
     assert!(texts.contains("2 distinct text(s)"), "{texts}");
     assert!(
-        texts.contains("--- 9 message(s)\nHi Ann\n") && texts.contains("--- 5 message(s)\nHi Bob\n"),
+        texts.contains("--- 9 message(s)\n| Hi Ann\n") && texts.contains("--- 5 message(s)\n| Hi Bob\n"),
         "{texts}"
     );
     let form = browser.open();

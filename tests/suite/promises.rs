@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::support::{A_WHILE, Desk, LAST_RESORT, WIDE, ends, eventually, fictional, found};
 
 /// A server process over stdio with its pipes, for tests that must see it die.
-struct Pipe {
+pub struct Pipe {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
@@ -23,7 +23,7 @@ struct Pipe {
 }
 
 impl Pipe {
-    fn start(desk: &Desk, failpoints: &str) -> Self {
+    pub fn start(desk: &Desk, failpoints: &str) -> Self {
         let mut command = desk.command();
         command.args(["--log", "error"]).env("FAILPOINTS", failpoints);
         let mut child =
@@ -76,9 +76,14 @@ impl Pipe {
     }
 
     /// Calls a tool and returns the JSON of its answer or refusal.
-    fn ask(&mut self, tool: &str, arguments: &Value) -> Option<Value> {
+    pub fn ask(&mut self, tool: &str, arguments: &Value) -> Option<Value> {
         let id = self.call(tool, arguments);
         Some(said(&self.wait_for(id)?))
+    }
+
+    /// Whether the process has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Ends the input and waits for the process.
@@ -117,7 +122,7 @@ fn sent_intents(desk: &Desk) -> HashMap<String, usize> {
 }
 
 /// Every message of the ledger by id, through the tool.
-fn listed(pipe: &mut Pipe) -> HashMap<String, Value> {
+pub fn listed(pipe: &mut Pipe) -> HashMap<String, Value> {
     let mut all = HashMap::new();
     let mut cursor = Value::Null;
     loop {
@@ -137,7 +142,7 @@ const SENDS: usize = 500;
 const FIT: usize = 450;
 const RUNS: usize = 50;
 
-fn crash_settings() -> String {
+pub fn crash_settings() -> String {
     format!(
         "[guard]\nsession_spend = 1000000\nday_spend = 1000000\nsession_messages = 1000000\nday_messages = \
          {FIT}\n\

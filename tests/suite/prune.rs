@@ -41,12 +41,13 @@ async fn fill(desk: &Desk, bulks: usize, days: i64) {
             payer: payer.clone(),
             now: at,
             idempotency: None,
-            batch: Some(BatchDraft { id, duplicates: Vec::new(), refused: Vec::new() }),
+            batch: Some(BatchDraft { id, duplicates: Vec::new(), refused: Vec::new(), template: None }),
             is_campaign: false,
             forward: false,
             drafts: drafts.clone(),
             all_or_none: true,
             answers_of: Vec::new(),
+            consent_for: Vec::new(),
             duplicate_window_ms: 0,
             per_second: 1_000_000,
             keep_texts: true,
@@ -68,6 +69,7 @@ async fn fill(desk: &Desk, bulks: usize, days: i64) {
             without: Vec::new(),
             most_requests: u32::MAX,
             rate: Pacing::default(),
+            consent_for: Vec::new(),
         };
         assert_eq!(store.claim(claim).await.unwrap().messages.len(), 100);
         let settled = drafts.iter().map(|draft| store.settle(&draft.id, delivered(&draft.id, at)));

@@ -106,7 +106,7 @@ fn until_refused(server: &mut Server, mut call: impl FnMut(usize) -> Value) -> V
 }
 
 /// Each kind of limit: the setting, whom the messages go to, and the code of the refusal.
-const KINDS: [(&str, bool, &str); 9] = [
+const KINDS: [(&str, bool, &str); 10] = [
     ("total_spend = \"0.10\"", false, "budget_exceeded"),
     ("day_spend = \"0.10\"", false, "budget_exceeded"),
     ("day_messages = 1", false, "budget_exceeded"),
@@ -116,6 +116,7 @@ const KINDS: [(&str, bool, &str); 9] = [
     ("allow_destinations = [\"US\"]", false, "destination_not_allowed"),
     ("deny_destinations = [\"+33\"]", false, "destination_not_allowed"),
     ("allow_senders = [\"Other\"]", false, "sender_not_allowed"),
+    ("[consent]\nrequired_for = [\"transactional\"]", false, "consent_missing"),
 ];
 
 /// The strict one's limit holds for the loose one, with its name; and is gone with its process.

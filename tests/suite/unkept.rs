@@ -219,3 +219,23 @@ fn a_refused_command_of_another_user_leaves_the_ledger_as_it_was() {
         assert_eq!(std::fs::read(desk.ledger()).unwrap(), bytes, "{command:?}");
     }
 }
+
+#[test]
+fn a_template_that_waits_for_a_person_is_shown_and_in_no_file_as_it_was_written() {
+    use crate::approvers::Scene;
+    let scene = Scene::new(&format!(
+        "{WIDE}bulk_max = 2000\n[ledger]\nkeep_texts = false\n[approval]\neverything = true\nmost_pending = 2000\n"
+    ));
+    let server = scene.desk.http(|_| {});
+    for count in [3, 1_100] {
+        let answer = bulk(&server, count, count, &count.to_string());
+        let id = answer["result"]["structuredContent"]["approval"]["id"].as_str().unwrap().to_owned();
+        assert_eq!(copies(&scene.desk, CANARY.as_bytes()), []);
+        let shown = scene.run(&["approvals", "show", &id]);
+        assert!(shown.out.contains(&format!("| {CANARY} {{{{n}}}} ")), "{shown:?}");
+        assert_eq!(scene.run(&["approvals", "refuse", &id]).code, 0);
+        eventually("nothing of it is there any more", || {
+            !scene.run(&["approvals", "show", &id]).out.contains(CANARY)
+        });
+    }
+}

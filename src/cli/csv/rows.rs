@@ -4,7 +4,6 @@
 //! cannot read as RFC 4180 has it is an error with its line, and ends the reading: behind a quote that is not
 //! closed nobody knows what is a row.
 
-use std::iter::Peekable;
 use std::str::Chars;
 
 /// The text of a file.
@@ -85,16 +84,43 @@ enum End {
     Row,
 }
 
+/// What of a text was not read yet.
+struct Rest<'a>(Chars<'a>);
+
+impl Rest<'_> {
+    fn peek(&self) -> Option<char> {
+        self.0.clone().next()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        self.0.next()
+    }
+
+    fn next_if(&mut self, is_it: impl Fn(char) -> bool) -> Option<char> {
+        self.peek().filter(|c| is_it(*c))?;
+        self.next()
+    }
+
+    fn next_if_eq(&mut self, c: &char) -> Option<char> {
+        self.next_if(|next| next == *c)
+    }
+}
+
 /// Cuts a text into rows.
 pub(super) struct Scanner<'a> {
-    rest: Peekable<Chars<'a>>,
+    rest: Rest<'a>,
     line: u64,
     delimiter: char,
 }
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a str, line: u64, delimiter: char) -> Self {
-        Self { rest: text.chars().peekable(), line, delimiter }
+        Self { rest: Rest(text.chars()), line, delimiter }
+    }
+
+    /// What was not read yet, and the number of its first line.
+    pub(super) fn rest(&self) -> (&'a str, u64) {
+        (self.rest.0.as_str(), self.line)
     }
 
     /// The next row, without the space about its fields; `None` at the end of the file.
@@ -163,12 +189,12 @@ impl<'a> Scanner<'a> {
 
     fn skip_space(&mut self) {
         let delimiter = self.delimiter;
-        while self.rest.next_if(|c| matches!(c, ' ' | '\t') && *c != delimiter).is_some() {}
+        while self.rest.next_if(|c| matches!(c, ' ' | '\t') && c != delimiter).is_some() {}
     }
 
     /// Takes what ends a field, if that is next.
     fn end(&mut self) -> Option<End> {
-        match self.rest.peek().copied() {
+        match self.rest.peek() {
             None => Some(End::Row),
             Some(c) if c == self.delimiter => self.rest.next().map(|_| End::Field),
             Some(c @ ('\r' | '\n')) => {

@@ -12,6 +12,7 @@ use crate::policy::Policy;
 use crate::sms::absent;
 use crate::sms::facts::Scope;
 use crate::sms::message::{Realm, SessionId};
+use crate::sms::own::is_reserved;
 
 /// What is said of everything that the sandbox carried.
 pub const SANDBOX: &str = "Sandbox provider: no text left this machine.";
@@ -44,6 +45,13 @@ impl Answers {
                 ErrorKind::SessionInvalid,
                 "`session` stands for nothing: leave it out, or give a handle of open_session",
             ));
+        }
+        if is_reserved(&caller.principal) {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("{} is what the program itself sends as, and nobody else", caller.principal),
+            )
+            .next("Nothing was sent. Name a principal such as user:NAME or http."));
         }
         let guard = &self.policy;
         let base = match &caller.base {

@@ -92,6 +92,30 @@ impl Carriers {
         own.filter_map(|sender| sender.purpose).max()
     }
 
+    /// Whom a text shows that names no sender: the own one of each carrier on its way, in order, where that is
+    /// known. None of them where no way leads there any more.
+    pub fn own_senders<'a>(&'a self, to: &Number, text: &str) -> Vec<Option<&'a str>> {
+        let Ok(way) = self.way(to, None, text) else { return Vec::new() };
+        let mut own: Vec<_> = way.hops.iter().map(|hop| hop.carrier.shown(None)).collect();
+        own.dedup();
+        own
+    }
+
+    /// The own sender of each carrier, by its name, where that is known.
+    pub fn all_own_senders(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.carriers.iter().filter_map(|carrier| Some((carrier.name(), carrier.shown(None)?)))
+    }
+
+    /// The sender of the operator's for which a reader takes this one, and which it is not.
+    pub fn mistaken_for(&self, shown: &str) -> Option<&str> {
+        let own = || {
+            let named = self.senders.iter().map(|sender| &*sender.id);
+            named.chain(self.all_own_senders().map(|(_, own)| own))
+        };
+        let is_own = own().any(|own| own == shown);
+        own().find(|own| !is_own && sender::looks_like(own, shown))
+    }
+
     /// What is to be said of a name that has to be registered in the country of this number, unless the
     /// operator says that it is.
     pub fn unregistered(&self, way: &Way<'_>, to: &Number, from: Option<&str>) -> Option<String> {
@@ -203,6 +227,16 @@ impl Carriers {
             format!("no [[route]] of the operator leads to {to}{sender}{but}"),
         );
         error.next(format!("Nothing was sent. {next}"))
+    }
+
+    /// The way of a message that this carrier alone is to carry.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] where there is no such carrier, or why it takes no such message.
+    pub fn way_by<'a>(&'a self, name: &str, to: &Number, from: Option<&str>, text: &str) -> Result<Way<'a>> {
+        let carrier = self.named(Some(name))?;
+        let form = carrier.form(to, from, text)?;
+        Ok(Way { hops: vec![Hop { carrier, form }], after_rejected: false })
     }
 
     /// The way of a message: the first route that fits, and on it the carriers that take a message of this

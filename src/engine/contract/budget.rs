@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::sms::facts::{Budget, Scope};
+use crate::sms::facts::{Budget, BudgetKey, Scope};
 use crate::sms::money::{Amount, Currency};
 
 /// What is left to spend.
@@ -75,6 +75,22 @@ pub struct BudgetView {
 }
 
 impl BudgetView {
+    /// What is left, and of which budget, in words; nothing where it has no limit.
+    pub fn left(&self) -> Option<String> {
+        let money = self.remaining.as_ref().zip(self.limit.as_ref());
+        let money = money.map(|(left, limit)| format!("{left} of {limit} {}", self.currency));
+        let texts = self.messages_remaining.map(|left| format!("{left} more text(s)"));
+        let left = [money, texts].into_iter().flatten().collect::<Vec<_>>().join(" and ");
+        let key = BudgetKey::from_text(self.name.as_str());
+        let of = match (self.scope, key.utc_day()) {
+            (Scope::Day, Some(day)) => format!("on {day}"),
+            (Scope::Total, _) => "in all".to_owned(),
+            (scope, _) => format!("of the {}", scope.as_str()),
+        };
+        let frozen = if self.frozen { ", and it is frozen" } else { "" };
+        (!left.is_empty()).then(|| format!("{left} {of}{frozen}"))
+    }
+
     /// A budget as people and models see it.
     pub fn of(budget: &Budget, currency: Currency) -> Self {
         let text = |micros: i64| Amount(micros).to_string();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::room::Deliver;
 use crate::engine::carriers::carrier::Carrier;
+use crate::engine::life::crash_point;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Due, Recheck, Record};
 use crate::policy::{Ask, Policy};
@@ -48,6 +49,9 @@ impl Deliver {
     /// One step of it. Returns when the next is to be.
     async fn release_due(&self, carrier: &Carrier) -> Result<Duration> {
         let released = self.ledger.release_due(self.due_at(carrier), self.recheck()).await?;
+        if !released.queued.is_empty() {
+            crash_point("after-release");
+        }
         released.queued.iter().chain(&released.ended).for_each(|id| self.signals.changed(id));
         if !released.queued.is_empty() {
             self.signals.wake_queues();
@@ -70,6 +74,7 @@ impl Deliver {
             without: self.halting.halts().principals(carrier.name()),
             day: self.policy.limits(Scope::Day),
             answers_of: self.policy.quiet().purposes(),
+            consent_for: self.policy.consent().required_for.clone(),
             most_queued: self
                 .policy
                 .settings()

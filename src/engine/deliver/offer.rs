@@ -3,6 +3,7 @@
 
 use super::outcome::Ended;
 use super::room::Deliver;
+use crate::clock::Timestamp;
 use crate::engine::carriers::breaker::{Resting, is_lost};
 use crate::engine::carriers::carrier::{Carrier, has_waited, hide_texts};
 use crate::engine::carriers::route::{Hop, Way};
@@ -10,6 +11,12 @@ use crate::engine::life::crash_point;
 use crate::engine::retry::{Backoff, LONGEST_WAIT_MS, MAX_TRIES};
 use crate::error::ErrorKind;
 use crate::provider::{Outcome, Submission};
+
+/// What is said of what must have left by now.
+pub const TOO_LATE: &str = "the time by which it was to leave is over";
+
+/// What is said of what must not leave any more.
+pub const OPTED_OUT_SINCE: &str = "its recipient has asked for no more texts meanwhile";
 
 impl Deliver {
     /// Hands messages to a carrier in one request, and learns from it how well that carrier is. As many
@@ -78,17 +85,23 @@ impl Deliver {
     }
 
     /// Hands one message to one carrier. Tries again only what was certainly not sent. What waits for its
-    /// turn or its recipient is not tried again here.
-    async fn offer(&self, carrier: &Carrier, submission: &Submission) -> Outcome {
+    /// turn or its recipient is not tried again here, nor what must have left by now.
+    async fn offer(&self, carrier: &Carrier, submission: &Submission, by: Option<Timestamp>) -> Outcome {
         let mut tries = 0;
         let mut backoff = Backoff::of_a_message();
         loop {
             tries += 1;
             // Whoever asked for the first try has looked just now.
-            if tries > 1
-                && let Some(halted) = self.halting.halted(carrier.name(), submission)
-            {
-                return halted;
+            if tries > 1 {
+                if self.is_too_late(by) {
+                    return too_late();
+                }
+                if let Some(halted) = self.halting.halted(carrier.name(), submission) {
+                    return halted;
+                }
+                if let Some(refused) = self.opted_out_since(submission).await {
+                    return refused;
+                }
             }
             if let Err(resting) = carrier.breaker.admit(self.life.now()) {
                 return rests(carrier, resting);
@@ -108,25 +121,54 @@ impl Deliver {
         }
     }
 
+    /// The refusal of a text whose recipient has asked for no more since it was accepted: asked before each try but the
+    /// first, when the ledger was asked just now.
+    pub(super) async fn opted_out_since(&self, submission: &Submission) -> Option<Outcome> {
+        match self.ledger.out_since(submission.to.e164()).await {
+            Ok(None) => None,
+            Ok(Some(_)) => {
+                let why = OPTED_OUT_SINCE.to_owned();
+                Some(Outcome::Rejected { code: ErrorKind::OptedOut, why })
+            }
+            // In doubt nothing is tried again.
+            Err(error) => Some(Outcome::NotSent { retry_after_ms: None, why: error.to_string() }),
+        }
+    }
+
+    /// Whether what must have left by this time is not to leave any more.
+    pub(super) fn is_too_late(&self, by: Option<Timestamp>) -> bool {
+        by.is_some_and(|by| by < self.life.now())
+    }
+
     /// Hands one message to the carriers on its way, one after the other, until one took it or nobody can
-    /// know. Before any but the first is asked, that is on disk.
+    /// know. Before any but the first is asked, that is on disk. None is asked after the time by which it must have
+    /// left: a machine may have slept meanwhile.
     pub async fn hand_over<'a>(
         &self,
         way: Way<'a>,
-        submission: &Submission,
+        (submission, by): (&Submission, Option<Timestamp>),
         mut before: Option<Ended<'a>>,
     ) -> Option<Ended<'a>> {
         for Hop { carrier, form } in way.hops {
+            if self.is_too_late(by) {
+                // A refusal for good that was told before stays one.
+                if !is_rejected(before.as_ref()) {
+                    before = Some(Ended { carrier, outcome: too_late() });
+                }
+                break;
+            }
             if let Some(outcome) = self.halting.halted(carrier.name(), submission) {
-                // It is not asked, so nothing is to be on disk about it. A refusal for good that was told
-                // before stays one.
-                if !matches!(before, Some(Ended { outcome: Outcome::Rejected { .. }, .. })) {
+                // It is not asked, so nothing is to be on disk about it.
+                if !is_rejected(before.as_ref()) {
                     before = Some(Ended { carrier, outcome });
                 }
                 continue;
             }
             let mut own = None;
             if before.is_some() {
+                if let Some(outcome) = self.opted_out_since(submission).await {
+                    return Some(Ended { carrier, outcome });
+                }
                 let noted = self.ledger.hand_on(&submission.id, carrier.name()).await;
                 if let Err(error) = noted {
                     tracing::error!(message = %submission.id, %error,
@@ -136,7 +178,7 @@ impl Deliver {
                 // Each carrier counts segments its own way.
                 own = Some(Submission { segments: form.segments, ..submission.clone() });
             }
-            let outcome = self.offer(carrier, own.as_ref().unwrap_or(submission)).await;
+            let outcome = self.offer(carrier, own.as_ref().unwrap_or(submission), by).await;
             let is_definite = matches!(outcome, Outcome::NotSent { .. } | Outcome::NotNow { .. })
                 || (way.after_rejected && may_be_asked_elsewhere(&outcome));
             before = Some(Ended { carrier, outcome });
@@ -146,6 +188,15 @@ impl Deliver {
         }
         before
     }
+}
+
+/// What becomes of what must have left by now.
+pub(super) fn too_late() -> Outcome {
+    Outcome::NotSent { retry_after_ms: None, why: TOO_LATE.to_owned() }
+}
+
+fn is_rejected(before: Option<&Ended<'_>>) -> bool {
+    before.is_some_and(|ended| matches!(ended.outcome, Outcome::Rejected { .. }))
 }
 
 fn is_opted_out(outcome: &Outcome) -> bool {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::offer::{may_be_asked_elsewhere, rests};
+use super::offer::{may_be_asked_elsewhere, rests, too_late};
 use super::outcome::{Ended, not_possible, settlement_of};
 use super::room::Deliver;
 use crate::clock::Timestamp;
@@ -42,13 +42,6 @@ struct OnItsWay<'a> {
     by: Option<Timestamp>,
     submission: Submission,
     way: Way<'a>,
-}
-
-impl OnItsWay<'_> {
-    /// A machine may have slept while it was in hand.
-    fn is_too_late(&self, now: Timestamp) -> bool {
-        self.by.is_some_and(|by| by < now)
-    }
 }
 
 /// What is to be done about a message that no carrier took.
@@ -97,7 +90,10 @@ impl Deliver {
                     continue;
                 }
             };
-            crash_point("after-claim");
+            claimed.ended.iter().for_each(|id| self.signals.changed(id));
+            if !claimed.messages.is_empty() {
+                crash_point("after-claim");
+            }
             if claimed.is_void && !claimed.messages.is_empty() {
                 drop(permits);
                 self.recorder
@@ -177,6 +173,7 @@ impl Deliver {
             most_requests: room,
             without: self.halting.halts().principals(carrier.name()),
             rate: carrier.rate,
+            consent_for: self.policy.consent().required_for.clone(),
         };
         self.ledger.claim(claim).await
     }
@@ -232,13 +229,19 @@ impl Deliver {
         for tries in 1..=MAX_TRIES {
             let mut going = Vec::with_capacity(open.len());
             for message in open {
-                if message.is_too_late(self.life.now()) {
-                    let why = "the time by which it was to leave is over".to_owned();
-                    waiting.push((message, Outcome::NotSent { retry_after_ms: None, why }));
+                // A machine may have slept while it was in hand.
+                if self.is_too_late(message.by) {
+                    waiting.push((message, too_late()));
                     continue;
                 }
-                match self.halting.halted(carrier.name(), &message.submission) {
-                    Some(halted) => waiting.push((message, halted)),
+                if let Some(halted) = self.halting.halted(carrier.name(), &message.submission) {
+                    waiting.push((message, halted));
+                    continue;
+                }
+                // The claim has asked before the first.
+                let refused = if tries > 1 { self.opted_out_since(&message.submission).await } else { None };
+                match refused {
+                    Some(refused) => self.ended(carrier, message, refused).await,
                     None => going.push(message),
                 }
             }
@@ -331,10 +334,10 @@ impl Deliver {
     /// A carrier's definite word, or the lack of one: posted, unless its route asks another carrier after a
     /// refusal.
     async fn ended(&self, carrier: &Carrier, message: OnItsWay<'_>, outcome: Outcome) {
-        let OnItsWay { batch, submission, way, .. } = message;
+        let OnItsWay { batch, by, submission, way, .. } = message;
         let mut ended = Ended { carrier, outcome };
         if way.after_rejected && may_be_asked_elsewhere(&ended.outcome) {
-            match self.hand_over(way.after(carrier), &submission, Some(ended)).await {
+            match self.hand_over(way.after(carrier), (&submission, by), Some(ended)).await {
                 Some(last) => ended = last,
                 None => return,
             }
@@ -348,15 +351,22 @@ impl Deliver {
         let (mut back, mut is_in_line) = (Vec::new(), false);
         for (message, outcome) in messages {
             // Nobody is asked any more: what is past its time expires in the queue.
-            if message.is_too_late(self.life.now()) {
+            if self.is_too_late(message.by) {
                 back.push((message.submission.id, None));
                 continue;
             }
-            let OnItsWay { batch, created, submission, way, .. } = message;
+            let OnItsWay { batch, created, by, submission, way } = message;
             let way = way.after(carrier);
-            let Some(ended) = self.hand_over(way, &submission, Some(Ended { carrier, outcome })).await else {
+            let Some(ended) = self.hand_over(way, (&submission, by), Some(Ended { carrier, outcome })).await
+            else {
                 continue;
             };
+            if self.is_too_late(by)
+                && matches!(ended.outcome, Outcome::NotSent { .. } | Outcome::NotNow { .. })
+            {
+                back.push((submission.id, None));
+                continue;
+            }
             match self.left(ended, created) {
                 Left::Settle(settlement) => self.post(&submission.id, batch.as_ref(), &settlement).await,
                 Left::Wait(rest_ms) => back.push((submission.id, rest_ms)),

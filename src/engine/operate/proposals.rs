@@ -6,11 +6,18 @@
 
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use super::room::Operate;
+use super::rules::Clock;
+pub use super::survey::{Overview, Reason, Which};
+use super::survey::{Picked, Survey};
 use crate::access::Decision;
 use crate::clock::Timestamp;
 use crate::engine::arguments::invalid;
 use crate::engine::caller::{Caller, Person};
+use crate::engine::contract::BudgetView;
+use crate::engine::life::crash_point;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Record;
 use crate::ledger::proposals::{Decided, Deciding, Proposal, Taken};
@@ -20,6 +27,9 @@ use crate::sms::schedule::Schedule;
 
 /// Most proposals that are listed.
 const LISTED: u32 = 1_000;
+
+/// Messages that are read in one step.
+const AT_ONCE: u32 = 1_000;
 
 /// Longest reason of a no, in characters.
 const MAX_WHY: usize = 500;
@@ -40,8 +50,18 @@ pub struct Shown {
     pub digest: [u8; 32],
     /// Whether somebody may decide now.
     pub is_open: bool,
-    /// Its first messages, with their texts.
+    /// When it was looked at.
+    pub now: Timestamp,
+    /// What is said of all its messages together.
+    pub overview: Overview,
+    /// The text with placeholders of which the texts were made, where there was one and it is kept.
+    pub template: Option<String>,
+    /// The budgets that hold the money of what waits: what is left of them is left after all of it is sent.
+    pub budgets: Vec<BudgetView>,
+    /// Messages of it, with their texts, in their order.
     pub messages: Vec<Seen>,
+    /// The senders that messages show which name none, by provider.
+    own_senders: Vec<(String, String)>,
 }
 
 impl Shown {
@@ -50,23 +70,89 @@ impl Shown {
         // Nothing of it changes while its agent takes something back: what is left is a part of it.
         let Proposal { id, principal, messages, .. } = &self.proposal;
         let subject = format!("{id}: {messages} message(s) of {principal}");
-        Decision::new(APPROVE, &subject, &[id.as_str().as_bytes(), &self.digest])
+        let mut parts: Vec<&[u8]> = vec![id.as_str().as_bytes(), &self.digest];
+        for (provider, sender) in &self.own_senders {
+            parts.extend([provider.as_bytes(), sender.as_bytes()]);
+        }
+        Decision::new(APPROVE, &subject, &parts)
     }
 }
 
 /// A message of a proposal.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    /// Its place among all of them, from 1.
+    pub place: u32,
+    /// Why it is shown, where it is not of the sample.
+    pub reasons: Vec<Reason>,
     /// The message.
     pub record: Record,
     /// The country of its number (ISO 3166-1), where it has one.
     pub country: Option<String>,
+    /// Where its owner may be, with what the clocks there show.
+    pub zones: Vec<Clock>,
+    /// How that was found.
+    pub zones_found: String,
     /// Whether this agent never texted this number.
     pub is_first: bool,
+    /// Whom it shows as its sender.
+    pub sender: Sender,
     /// When it is to leave, and by when it expires, where that is set.
     pub send_at: Option<Timestamp>,
     /// See there.
     pub deliver_by: Option<Timestamp>,
+}
+
+impl Seen {
+    /// Where its owner may be and what the clocks there show, in words.
+    pub fn whereabouts(&self) -> String {
+        let mut clocks: Vec<&Clock> = self.zones.iter().collect();
+        // As they are written, the earliest is the first.
+        clocks.sort_by(|one, other| one.now.cmp(&other.now));
+        let (Some(first), Some(last)) = (clocks.first(), clocks.last()) else {
+            return "nobody can tell what time it is there".to_owned();
+        };
+        let (more, is_same) = (clocks.len() - 1, first.now == last.now);
+        match more {
+            0 => format!("{}, where it is {}", first.zone, first.now),
+            _ if is_same => format!("{} and {more} more zone(s), where it is {}", first.zone, first.now),
+            _ => format!(
+                "{} zones, where it is between {} ({}) and {} ({})",
+                more + 1,
+                first.now,
+                first.zone,
+                last.now,
+                last.zone
+            ),
+        }
+    }
+}
+
+impl Sender {
+    /// In words, for names that are shown as they are.
+    pub fn words(&self, shown: impl Fn(&str) -> String) -> String {
+        match self {
+            Self::Named(from, _) => shown(from),
+            Self::Own(own) => match own.as_slice() {
+                [] | [None] => "the provider's own; the settings do not name it".to_owned(),
+                [Some(own)] => format!("{} (the provider's own)", shown(own)),
+                several => {
+                    let names = several.iter().map(|own| own.as_deref().map_or("another".to_owned(), &shown));
+                    let names: Vec<String> = names.collect();
+                    format!("{}: each provider's own, by who carries it", names.join(" or "))
+                }
+            },
+        }
+    }
+}
+
+/// Whom a message shows as its sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// The one that it names, and the operator's own one for which a reader takes that, where it is another.
+    Named(String, Option<String>),
+    /// None is named: the own one of each provider that may carry it, in their order, where that is known.
+    Own(Vec<Option<String>>),
 }
 
 impl Operate {
@@ -79,25 +165,86 @@ impl Operate {
         self.ledger.proposals(self.life.now(), LISTED).await
     }
 
-    /// One with its first messages, at most so many.
+    /// One, with these of its messages.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] or [`ErrorKind::LedgerUnavailable`].
-    pub async fn proposal(&self, caller: &Caller, id: &str, most: u32) -> Result<Shown> {
+    pub async fn proposal(&self, caller: &Caller, id: &str, which: Which) -> Result<Shown> {
         caller.looked("approvals show");
         let proposal = self.ledger.proposal(id).await?.ok_or_else(|| no_proposal(id))?;
         let digest = self.ledger.digest_of(&proposal.id).await?.ok_or_else(|| no_proposal(id))?;
-        let mut messages = Vec::new();
-        for record in self.ledger.proposed(&proposal.id, 0, most).await? {
-            let number = Number::parse(&record.to, None).ok();
-            let country = number.and_then(|number| number.region()).map(|region| region.to_string());
-            let is_first = !self.ledger.has_texted(&record.principal, record.realm, &record.to).await?;
-            let Schedule { at_ms, by_ms } = record.schedule;
-            let (send_at, deliver_by) = (at_ms.map(Timestamp), by_ms.map(Timestamp));
-            messages.push(Seen { record, country, is_first, send_at, deliver_by });
+        let (overview, picked) = self.survey(&proposal, which, digest).await?;
+        let mut messages = Vec::with_capacity(picked.len());
+        for picked in picked {
+            messages.push(self.seen(picked).await?);
         }
-        let is_open = proposal.is_open(self.life.now());
-        Ok(Shown { proposal, digest, is_open, messages })
+        let (now, currency) = (self.life.now(), self.policy.settings().currency);
+        let budgets = self.ledger.budgets_of(&proposal.id).await?;
+        let own = self.carriers.all_own_senders().filter(|_| overview.unnamed > 0);
+        Ok(Shown {
+            is_open: proposal.is_open(now),
+            now,
+            template: self.ledger.template_of(&proposal.id).await?,
+            budgets: budgets.iter().map(|budget| BudgetView::of(budget, currency)).collect(),
+            own_senders: own.map(|(provider, own)| (provider.to_owned(), own.to_owned())).collect(),
+            proposal,
+            digest,
+            overview,
+            messages,
+        })
+    }
+
+    /// What is said of all messages of a proposal, and which are shown.
+    async fn survey(
+        &self,
+        proposal: &Proposal,
+        which: Which,
+        digest: [u8; 32],
+    ) -> Result<(Overview, Vec<Picked>)> {
+        let identity = self.ledger.approval_identity().await?;
+        let seed =
+            Sha256::new().chain_update(digest).chain_update(identity.unwrap_or_default()).finalize().into();
+        let (mut survey, mut after) = (Survey::new(proposal.messages, which, seed), 0);
+        loop {
+            let records = self.ledger.proposed(&proposal.id, after, AT_ONCE).await?;
+            let Some(last) = records.last() else { return Ok(survey.end()) };
+            after = last.sequence;
+            records.into_iter().for_each(|record| survey.see(record));
+        }
+    }
+
+    async fn seen(&self, Picked { place, reasons, record }: Picked) -> Result<Seen> {
+        let number = Number::parse(&record.to, None).ok();
+        let country = number.as_ref().and_then(Number::region).map(|region| region.to_string());
+        let now = self.life.now();
+        let (zones, zones_found) = number.as_ref().map_or_else(Default::default, |number| {
+            let placed = self.policy.quiet().of(number, record.purpose).placed;
+            let clocks = placed.zones.iter().map(|zone| Clock::of(zone, now)).collect();
+            (clocks, placed.found.to_string())
+        });
+        let is_first = !self.ledger.has_texted(&record.principal, record.realm, &record.to).await?;
+        let sender = match &record.from {
+            Some(from) => Sender::Named(from.clone(), self.carriers.mistaken_for(from).map(str::to_owned)),
+            None => {
+                let text = record.text.as_deref().unwrap_or_default();
+                let own = number.map(|number| self.carriers.own_senders(&number, text)).unwrap_or_default();
+                Sender::Own(own.into_iter().map(|own| own.map(str::to_owned)).collect())
+            }
+        };
+        let Schedule { at_ms, by_ms } = record.schedule;
+        let (send_at, deliver_by) = (at_ms.map(Timestamp), by_ms.map(Timestamp));
+        Ok(Seen {
+            place,
+            reasons,
+            record,
+            country,
+            zones,
+            zones_found,
+            is_first,
+            sender,
+            send_at,
+            deliver_by,
+        })
     }
 
     /// Says yes to what has this digest.
@@ -119,7 +266,9 @@ impl Operate {
         }
         let act = person.act(APPROVE, id.as_str(), self.life.now());
         let deciding = Deciding { id: id.clone(), yes: Some(digest), why: None, act };
+        crash_point("before-decide");
         let taken = self.ledger.decide(deciding).await?;
+        crash_point("after-decide");
         check(taken, id)?;
         person.widened(APPROVE, id.as_str());
         self.decided(id).await
@@ -159,6 +308,7 @@ impl Operate {
                 return Ok(());
             }
             moved.iter().for_each(|id| self.signals.changed(id));
+            crash_point("between-sweeps");
         }
     }
 

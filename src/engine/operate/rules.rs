@@ -1,5 +1,5 @@
 //! What holds for texts to a number, for the operator: where its clocks are, in which hours texts may reach
-//! it and who says so, and whether it wants any.
+//! it and who says so, whether its owner agreed to them, and whether they want any.
 
 use serde::Serialize;
 
@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::ledger::E164;
 pub use crate::policy::quiet::Mode;
 use crate::policy::quiet::{Opening, Row};
+use crate::sms::consent::{Latest, missing};
 use crate::sms::purpose::Purpose;
 use crate::sms::zones::{Subdivision, Zone};
 
@@ -42,6 +43,10 @@ pub struct Ruled {
     /// When this person wrote last, where that was within a day: an answer within four hours leaves at any
     /// hour.
     pub wrote_at: Option<String>,
+    /// Whether texts of this purpose need a consent here.
+    pub consent_required: bool,
+    /// The latest that is on record of this person's consent to them; nothing where nothing is.
+    pub consent: Option<RuledConsent>,
     /// Whether this person wants no more texts.
     pub opted_out: bool,
     /// Whether somebody asked for no more texts who may be this person.
@@ -55,6 +60,37 @@ pub struct Clock {
     pub zone: String,
     /// What its clocks show now.
     pub now: String,
+}
+
+impl Clock {
+    /// A zone, with what its clocks show at this moment.
+    pub(super) fn of(zone: &Zone, now: Timestamp) -> Self {
+        Self { zone: zone.name().to_owned(), now: zone.shown(now.as_millis()) }
+    }
+}
+
+/// What is on record of a consent.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuledConsent {
+    /// Whether it holds now: it was given, and has not expired.
+    pub holds: bool,
+    /// given or withdrawn.
+    pub status: &'static str,
+    /// When.
+    pub at: String,
+    /// From when on it does not count any more.
+    pub expires_at: Option<String>,
+}
+
+impl RuledConsent {
+    fn of(latest: &Latest, now: Timestamp) -> Self {
+        Self {
+            holds: missing(Some(latest), now.as_millis()).is_none(),
+            status: if latest.is_given { "given" } else { "withdrawn" },
+            at: Timestamp(latest.at_ms).rfc3339(),
+            expires_at: latest.expires_ms.map(|at_ms| Timestamp(at_ms).rfc3339()),
+        }
+    }
 }
 
 /// A row, as it is shown.
@@ -96,23 +132,25 @@ impl Operate {
         caller.looked("rules show");
         let now = self.life.now();
         let said = self.ledger.said(E164(to.e164()), now).await?;
+        let consent = self.ledger.latest_consent(E164(to.e164()), purpose).await?;
         let quiet = self.policy.quiet();
         let applying = quiet.of(&to, purpose);
         let hours: Option<Opening> = applying.opens(now.as_millis());
-        let clock = |zone: &Zone| Clock { zone: zone.name().to_owned(), now: zone.shown(now.as_millis()) };
         let moment = |at_ms: i64| Timestamp(at_ms).rfc3339();
         Ok(Ruled {
             country: to.region().map(|region| region.to_string()),
             subdivision: Subdivision::of(&to).map(|part| part.to_string()),
             purpose,
             outside: quiet.mode(purpose),
-            zones: applying.placed.zones.iter().map(clock).collect(),
+            zones: applying.placed.zones.iter().map(|zone| Clock::of(zone, now)).collect(),
             zones_found: applying.placed.found.to_string(),
             rows: applying.rows.iter().map(|row| RuledRow::from(*row)).collect(),
             open: hours.is_some_and(|hours| hours.at_ms == now.as_millis()),
             opens_at: hours.map(|hours| moment(hours.at_ms)),
             closes_at: hours.and_then(|hours| hours.until_ms).map(moment),
             wrote_at: said.wrote_ago_ms.map(|ago_ms| now.plus_ms(-ago_ms).rfc3339()),
+            consent_required: self.policy.consent().required_for.contains(&purpose),
+            consent: consent.map(|latest| RuledConsent::of(&latest, now)),
             opted_out: said.is_opted_out,
             opt_out_pending: said.is_stop_pending,
             to: to.e164().to_owned(),

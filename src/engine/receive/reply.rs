@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::room::{FIRST_WAIT, PATIENCE, Receive};
 use crate::clock::Timestamp;
+use crate::engine::answering::{Due, Heard};
 use crate::engine::carriers::carrier::Carrier;
 use crate::engine::carriers::route::Carriers;
 use crate::engine::carriers::word::is_usable_id;
@@ -132,7 +133,13 @@ impl Receive {
             order,
         };
         let news = self.take_wish(carrier, &who, &asked).await?;
+        // While the reply is whole, and before a vendor is told that this person wants no texts.
+        let person = who.lifts().filter(|_| !is_unsettled);
+        let is_news = person.is_some_and(|person| news.contains(person));
+        let heard = Heard { carrier, reply: &reply, person, meaning, is_news };
+        let answer = self.answering.due(&heard);
         let new = NewReply {
+            is_help: meaning == Meaning::Help,
             provider: carrier.name().to_owned(),
             vendor_id: reply.vendor_id,
             from: written_as(&reply.from, &who, is_unsettled),
@@ -153,21 +160,42 @@ impl Receive {
                 "reply received"
             );
             self.signals.to_tell();
-            if let Some(id) = answered {
+            if let Some(id) = answered.filter(|_| meaning != Meaning::Help) {
                 self.signals.changed(&id);
             }
         }
+        let answer = answer.filter(|_| is_new);
         // A process that died in between has recorded the stop and told nobody.
         let to_tell = if is_new && is_out { who.people } else { news };
-        if carrier.capabilities().opt_outs {
-            for number in to_tell {
-                let (carriers, life, provider) =
-                    (Arc::clone(&self.carriers), Arc::clone(&self.life), carrier.name().to_owned());
-                self.life
-                    .spawn(async move { tell_opt_out(&carriers, &life, &provider, &number, is_out).await });
-            }
-        }
+        let to_tell = if carrier.capabilities().opt_outs { to_tell } else { Vec::new() };
+        self.answer_and_tell(carrier, answer, (to_tell, is_out));
         Ok(())
+    }
+
+    /// Answers whoever wrote, and then tells the vendor whom it is to let no texts through to, or to let them
+    /// through again: after it knows the answer would not arrive.
+    fn answer_and_tell(
+        &self,
+        carrier: &Carrier,
+        answer: Option<Due>,
+        (to_tell, is_out): (Vec<Number>, bool),
+    ) {
+        if answer.is_none() && to_tell.is_empty() {
+            return;
+        }
+        let (carriers, life, answering, provider) = (
+            Arc::clone(&self.carriers),
+            Arc::clone(&self.life),
+            Arc::clone(&self.answering),
+            carrier.name().to_owned(),
+        );
+        self.life.spawn(async move {
+            if let Some(answer) = answer {
+                answering.answer(answer).await;
+            }
+            let each = to_tell.iter().map(|number| tell_opt_out(&carriers, &life, &provider, number, is_out));
+            futures::future::join_all(each).await;
+        });
     }
 
     /// Records that a vendor has somebody on its list of opt-outs, or no longer.
@@ -261,7 +289,7 @@ impl Receive {
             Meaning::Stop => who.people.iter().chain(&said).collect(),
             Meaning::Start if asked.order == Order::InDoubt => Vec::new(),
             Meaning::Start => who.lifts().into_iter().collect(),
-            Meaning::Other => Vec::new(),
+            Meaning::Help | Meaning::Other => Vec::new(),
         };
         for number in whom {
             if matches!(asked.order, Order::Again | Order::Listed)
@@ -485,7 +513,7 @@ fn is_unsettled(who: &Who, meaning: Meaning) -> bool {
     match meaning {
         Meaning::Stop => who.is_shared || who.is_doubtful(),
         Meaning::Start => who.is_shared || who.lifts().is_none(),
-        Meaning::Other => who.is_shared,
+        Meaning::Help | Meaning::Other => who.is_shared,
     }
 }
 

@@ -299,7 +299,14 @@ impl Submit {
         self.may_queue(caller, args.idempotency_key.as_deref(), &messages).await?;
         let id = BatchId::new(self.life.now().as_millis(), u128::from_be_bytes(self.life.random()?));
         let payer = self.answers.payer(caller, args.session.clone(), realm)?;
-        let batch = BatchDraft { id: id.clone(), duplicates: duplicates.clone(), refused: refused.clone() };
+        // It was read as one already.
+        let has_placeholders = Template::parse(&args.message).is_ok_and(|read| read.names().next().is_some());
+        let batch = BatchDraft {
+            id: id.clone(),
+            duplicates: duplicates.clone(),
+            refused: refused.clone(),
+            template: has_placeholders.then(|| args.message.clone()),
+        };
         let intent = Intent {
             idempotency: idempotency(args.idempotency_key.as_deref(), said(&args))?,
             batch: Some(batch),
@@ -314,7 +321,7 @@ impl Submit {
         let reservation = self.reserve_bulk(intent, &args, &messages).await;
         crash_point("after-bulk-reserve");
         match reservation {
-            Ok(Reservation::Taken { refused: later, doubts, waiting, asked, budgets }) => {
+            Ok(Reservation::Taken { refused: later, doubts, waiting, asked, budgets, .. }) => {
                 let mut doubts: Vec<String> = in_doubt(&doubts).into_iter().collect();
                 doubts.extend(self.of_waiting(caller, realm, &waiting, args.dry_run).await);
                 // What waits for its time or for a person is not waited for.

@@ -64,6 +64,7 @@ impl Submit {
             proposal: None,
             looks: self.policy.approval().looks(),
             answers_of: self.policy.quiet().purposes(),
+            consent_for: self.policy.consent().required_for.clone(),
             preview: false,
         }
     }
@@ -87,7 +88,9 @@ impl Submit {
         let by = schedule.by_ms.or(late).map(Timestamp);
         let expires = self.life.now().plus_ms(rules.expires.as_millis());
         let expires = by.map_or(expires, |by| by.min(expires));
-        Ok(Some(NewProposal { id: ProposalId::new(self.life.random()?), expires }))
+        let id = ProposalId::new(self.life.random()?);
+        let page = self.answers.page_of(&id);
+        Ok(Some(NewProposal { id, expires, page }))
     }
 
     /// The guard's decision over one message, as the ledger will ask for it.

@@ -12,7 +12,7 @@ use crate::engine::contract::{
 };
 use crate::engine::prepared::Prepared;
 use crate::error::{Error, Result};
-use crate::ledger::{Idempotency, Intent, Payer, Reservation, Target};
+use crate::ledger::{E164, Idempotency, Intent, Payer, Reservation, Target};
 use crate::policy::Priced;
 use crate::provider::Form;
 use crate::sms::facts::Budget;
@@ -141,8 +141,13 @@ impl Submit {
                 Ok(Reservation::Taken { doubts, waiting, budgets, .. }) => {
                     let verdict = waiting.into_iter().next().map_or(Verdict::Now, |(_, verdict)| verdict);
                     let hours = self.policy.quiet().said(&prepared.to, prepared.draft.purpose);
-                    let told =
-                        would_wait(&verdict).into_iter().chain(hours).chain(in_doubt(&doubts)).collect();
+                    let consent = self.consent_said(&prepared).await?;
+                    let told = would_wait(&verdict)
+                        .into_iter()
+                        .chain(hours)
+                        .chain(consent)
+                        .chain(in_doubt(&doubts))
+                        .collect();
                     return Ok((None, Ok(Would { verdict, told }), budgets));
                 }
                 Ok(Reservation::Refused { refused, budgets }) => {
@@ -154,6 +159,24 @@ impl Submit {
                 Err(error) => (None, Err(error)),
             };
         Ok((earlier, verdict, self.ledger.budgets(payer, now).await?))
+    }
+
+    /// What is on record of the recipient's consent, where such a text needs one here.
+    async fn consent_said(&self, prepared: &Prepared) -> Result<Option<String>> {
+        let purpose = prepared.draft.purpose;
+        if !self.policy.consent().required_for.contains(&purpose) {
+            return Ok(None);
+        }
+        let latest = self.ledger.latest_consent(E164(&prepared.draft.to), purpose).await?;
+        Ok(latest.map(|latest| {
+            let until = latest.expires_ms.map_or_else(String::new, |at_ms| {
+                format!(", and holds until {}", Timestamp(at_ms).rfc3339())
+            });
+            format!(
+                "The consent to {purpose} texts that is on record was given {}{until}.",
+                Timestamp(latest.at_ms).rfc3339()
+            )
+        }))
     }
 
     fn rewrite(

@@ -13,6 +13,7 @@ use crate::engine::caller::Caller;
 use crate::engine::carriers::route::Way;
 use crate::engine::contract::{Approval, BudgetLeft, Price, SendAnswer, SendArgs, Status};
 use crate::engine::deliver::outcome::{not_possible, settlement_of};
+use crate::engine::deliver::{OPTED_OUT_SINCE, TOO_LATE};
 use crate::engine::halted::is_halt;
 use crate::engine::life::{crash_point, locked};
 use crate::engine::prepared::Prepared;
@@ -76,7 +77,7 @@ impl Submit {
         let reservation = self.ledger.reserve(intent, decide).await;
         crash_point("after-reserve");
         let answer = match reservation {
-            Ok(Reservation::Taken { doubts, waiting, asked, budgets, .. }) => {
+            Ok(Reservation::Taken { doubts, waiting, until_ms, asked, budgets, .. }) => {
                 let answer = match waiting.first() {
                     Some((_, verdict)) => {
                         let mut answer = self.waits(&prepared, verdict, created, &budgets);
@@ -89,7 +90,10 @@ impl Submit {
                         }
                         Ok(answer)
                     }
-                    None => self.attempt_one(caller, &prepared, way, created).await,
+                    None => {
+                        let by = until_ms.map(Timestamp);
+                        self.attempt_one(caller, &prepared, way, (created, by)).await
+                    }
                 };
                 answer.map(|mut answer| {
                     answer.warnings.extend(in_doubt(&doubts));
@@ -149,13 +153,14 @@ impl Submit {
         }
     }
 
-    /// The attempt of a single send, and its answer.
+    /// The attempt of a single send, which was asked for at the one time and must have begun by the other, and its
+    /// answer.
     pub async fn attempt_one(
         &self,
         caller: &Caller,
         prepared: &Prepared,
         way: Way<'_>,
-        created: Timestamp,
+        (created, by): (Timestamp, Option<Timestamp>),
     ) -> Result<SendAnswer> {
         let draft = &prepared.draft;
         let submission = Submission {
@@ -168,7 +173,7 @@ impl Submit {
             brake: self.halting.brake(&caller.principal),
         };
         let mut carrier = None;
-        let settlement = match self.deliver.hand_over(way, &submission, None).await {
+        let settlement = match self.deliver.hand_over(way, (&submission, by), None).await {
             Some(ended) => {
                 carrier = Some(ended.carrier);
                 settlement_of(ended, true, self.life.now(), self.policy.settings().currency)
@@ -308,6 +313,7 @@ pub fn failure(code: ErrorKind, id: &MessageId, why: Option<&str>) -> Error {
     let message = match code {
         ErrorKind::OutcomeUnknown => format!("the answer for {id} was lost; it may have gone out"),
         ErrorKind::PartlySent => format!("only some of the segments of {id} went out"),
+        _ if is_told_between_tries(why) => format!("{id} was not sent: {}", why.unwrap_or_default()),
         ErrorKind::ProviderUnavailable => format!("no provider took {id}"),
         ErrorKind::RateLimited => format!("{id} was not sent: {}", why.unwrap_or("others wait before it")),
         code if is_halt(code) => format!("{id} was not sent: {}", why.unwrap_or("nothing begins now")),
@@ -320,12 +326,21 @@ pub fn failure(code: ErrorKind, id: &MessageId, why: Option<&str>) -> Error {
     let error = Error::new(code, message).about_message(id.as_str());
     let error = if code == ErrorKind::RateLimited { error.retry_after_ms(TURN_MS) } else { error };
     match why {
+        Some(TOO_LATE) => {
+            error.next("Nothing was sent. Send it with a later `deliver_by`, if it still makes sense.")
+        }
+        Some(OPTED_OUT_SINCE) => error,
         // These words are ours.
         Some(why) if code != ErrorKind::RateLimited && !is_halt(code) && !is_ours(code) => {
             error.provider_said(untrusted::escape(why))
         }
         _ => error,
     }
+}
+
+/// Whether these are our words for a message that was not tried again.
+fn is_told_between_tries(why: Option<&str>) -> bool {
+    why.is_some_and(|why| why == TOO_LATE || why == OPTED_OUT_SINCE)
 }
 
 /// Whether a message that was accepted is refused so by us and by no provider: by a person, or when it was about
@@ -336,6 +351,7 @@ const fn is_ours(code: ErrorKind) -> bool {
         ErrorKind::ApprovalRefused
             | ErrorKind::ApprovalExpired
             | ErrorKind::QuietHours
+            | ErrorKind::ConsentMissing
             | ErrorKind::BudgetExceeded
             | ErrorKind::BudgetFrozen
             | ErrorKind::RecipientLimit

@@ -3,8 +3,8 @@
 //! A text of a stranger becomes part of a page by [`Html::text`] alone, which leaves no character its meaning in
 //! HTML. A text that is decided on goes through [`Html::plainly`], which shows what a reader would not see.
 
-use crate::sms::fold::disguised;
-use crate::sms::untrusted::is_hidden;
+use crate::clock::Timestamp;
+use crate::sms::plainly::{Kind, Piece, pieces};
 
 /// A piece of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,23 +23,53 @@ impl Html {
         self
     }
 
-    /// A text that a person decides on: signs that no phone shows, and letters that look like Latin ones, are
+    /// A text that a person decides on: what a reader would not see, or would take for something else, is
     /// marked and named.
     pub(super) fn plainly(&mut self, text: &str) -> &mut Self {
-        let foreign: Vec<char> = disguised(text).collect();
-        for c in text.chars() {
-            if c == '\n' {
-                self.sign(c);
-            } else if is_hidden(c) {
-                self.raw("<mark class=\"hidden\">").text(&named(c)).raw("</mark>");
-            } else if foreign.contains(&c) {
-                self.raw("<mark class=\"foreign\">").sign(c);
-                self.raw("<small>").text(&named(c)).raw("</small></mark>");
-            } else {
-                self.sign(c);
-            }
+        for Piece { kind, text } in pieces(text) {
+            match kind {
+                Kind::Plain => self.text(text),
+                Kind::Unseen => self.mark(&text.chars().map(named).collect::<String>()),
+                Kind::EmptyLines(count) => self.text("\n").mark(&format!("{count} empty lines")).text("\n"),
+                Kind::Spaces(count) => self.mark(&format!("{count} spaces")),
+                Kind::Marks(count) => self.mark(&format!("{count} marks")),
+                Kind::Disguised => {
+                    self.raw("<mark class=\"foreign\">").text(text);
+                    let name: String = text.chars().map(named).collect();
+                    self.raw("<small>").text(&name).raw("</small></mark>")
+                }
+            };
         }
         self
+    }
+
+    fn mark(&mut self, name: &str) -> &mut Self {
+        self.raw("<mark class=\"hidden\">").text(name).raw("</mark>")
+    }
+
+    /// A piece that is this text.
+    pub(super) fn of(text: &str) -> Self {
+        let mut html = Self::default();
+        html.text(text);
+        html
+    }
+
+    /// A piece that is this text, as [`Html::plainly`] shows it.
+    pub(super) fn plain(text: &str) -> Self {
+        let mut html = Self::default();
+        html.plainly(text);
+        html
+    }
+
+    /// A list of facts.
+    pub(super) fn list(facts: Vec<(&'static str, Self)>) -> Self {
+        let mut html = Self::default();
+        html.raw("<dl>");
+        for (name, value) in facts {
+            html.raw("<dt>").raw(name).raw("</dt><dd>").piece(&value).raw("</dd>");
+        }
+        html.raw("</dl>");
+        html
     }
 
     /// Another piece.
@@ -68,6 +98,12 @@ impl Html {
     }
 }
 
+/// A moment, as people read it.
+pub(super) fn moment(at: Timestamp) -> String {
+    let at = at.rfc3339();
+    format!("{} UTC", at.get(..16).unwrap_or(&at).replace('T', " "))
+}
+
 fn named(c: char) -> String {
     format!("U+{:04X}", u32::from(c))
 }
@@ -93,6 +129,11 @@ mod tests {
             }
         }
         assert_eq!(Html::default().text("&lt;").clone().into_string(), "&amp;lt;");
+    }
+
+    #[test]
+    fn a_moment_is_read_by_people() {
+        assert_eq!(moment(Timestamp(1_795_428_900_250)), "2026-11-23 10:15 UTC");
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub enum BaseSession {
         /// The name that a new session gets.
         fresh: String,
     },
+    /// None: what the program sends by itself is paid from the day's budget and the total.
+    None,
 }
 
 /// Who asks, and which budgets that means.
@@ -97,6 +99,8 @@ pub struct NewProposal {
     pub id: ProposalId,
     /// Until when somebody may decide.
     pub expires: Timestamp,
+    /// The address of the page on which that is done, where there is one.
+    pub page: Option<String>,
 }
 
 /// An idempotency key with a digest of everything that the call said.
@@ -109,7 +113,7 @@ pub struct Idempotency {
 }
 
 /// A bulk send, as far as it is more than its messages.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct BatchDraft {
     /// Its id.
     pub id: BatchId,
@@ -117,6 +121,14 @@ pub struct BatchDraft {
     pub duplicates: Vec<String>,
     /// Recipients refused before the ledger was asked.
     pub refused: Vec<RefusedRecipient>,
+    /// The text of the call where it has placeholders: kept where a person is asked.
+    pub template: Option<String>,
+}
+
+impl std::fmt::Debug for BatchDraft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BatchDraft").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// Everything that [`Intents::reserve`](crate::ledger::facets::Intents::reserve) needs.
@@ -151,6 +163,8 @@ pub struct Intent {
     pub looks: Looks,
     /// For texts of these purposes it is looked up whether their recipient wrote lately.
     pub answers_of: Vec<Purpose>,
+    /// For texts of these purposes it is looked up whether their recipient agreed.
+    pub consent_for: Vec<Purpose>,
     /// Only decide; write nothing.
     pub preview: bool,
 }
@@ -187,6 +201,8 @@ pub enum Reservation {
         /// Which of the others wait for their time or for a person, and leave by no word of who asked for
         /// them.
         waiting: Vec<(usize, Verdict)>,
+        /// By when those that leave now must have left, in milliseconds since 1970 (UTC): the first such moment.
+        until_ms: Option<i64>,
         /// Why a person is asked, where one is: then all of them wait for that.
         asked: Option<String>,
         /// The budgets after it.

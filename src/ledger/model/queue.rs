@@ -16,6 +16,8 @@ use crate::sms::verdict::Verdict;
 pub struct Claimed {
     /// The messages, with their texts.
     pub messages: Vec<Record>,
+    /// What ended instead, with its money given back: its recipient's consent is not there any more.
+    pub ended: Vec<MessageId>,
     /// How long until the sending rate allows another, in milliseconds, if that is what limited this claim.
     pub wait_ms: Option<u64>,
     /// Whether something went wrong after they were claimed: none of them may be handed over, and all go
@@ -51,6 +53,8 @@ pub struct Claim {
     pub without: Vec<String>,
     /// How many requests may be made; the claim counts its own.
     pub rate: Pacing,
+    /// Texts for these purposes end where their recipient's consent is not there any more.
+    pub consent_for: Vec<Purpose>,
 }
 
 /// A message that goes back to its place in the queue.
@@ -83,6 +87,8 @@ pub struct Due {
     pub day: Limits,
     /// For texts of these purposes it is looked up whether their recipient wrote lately.
     pub answers_of: Vec<Purpose>,
+    /// For texts of these purposes it is looked up whether their recipient agreed.
+    pub consent_for: Vec<Purpose>,
     /// No more is let go while so many are queued for this provider.
     pub most_queued: u32,
 }

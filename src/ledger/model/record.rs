@@ -55,7 +55,7 @@ pub struct Record {
     pub why: Option<String>,
     /// Digest of the text.
     pub digest: [u8; 16],
-    /// How many replies came to it.
+    /// How many replies came to it, without those that ask for the operator's help: nobody is woken by them.
     pub replies: u32,
     /// Whether its segments went out as requests of their own ([`Segment`]).
     pub is_parted: bool,

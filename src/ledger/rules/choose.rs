@@ -93,6 +93,8 @@ pub struct Chosen<'a> {
     pub doubts: Vec<(usize, Earlier)>,
     /// Which of those taken do not leave now.
     pub waiting: Vec<(usize, Verdict)>,
+    /// By when those that leave now must have left: the first such moment.
+    pub until_ms: Option<i64>,
     /// What those taken hold.
     pub held: Held,
     /// Why a person is asked, where one is. Then all of them wait for that.
@@ -212,7 +214,9 @@ pub fn choose<'a, Trouble>(
             Ok(verdict) => {
                 let doubt = deciding.facts.other_in_doubt.take();
                 chosen.doubts.extend(doubt.map(|earlier| (index, earlier)));
-                if !verdict.is_now() {
+                if verdict.is_now() {
+                    chosen.until_ms = chosen.until_ms.into_iter().chain(verdict.by_ms()).min();
+                } else {
                     chosen.waiting.push((index, verdict.clone()));
                 }
                 let day = deciding.day.as_str();

@@ -130,8 +130,8 @@ pub fn of_approver(name: &str, proves: Option<&str>, act: &Act) -> Event {
 }
 
 /// That a person is asked, or how it was decided. The texts are in no event: who decides looks at them where
-/// they are shown whole.
-pub fn of_proposal(proposal: &Proposal) -> Event {
+/// they are shown whole, which the first event names where that is in a browser.
+pub fn of_proposal(proposal: &Proposal, page: Option<&str>) -> Event {
     let Proposal {
         id,
         principal,
@@ -158,6 +158,7 @@ pub fn of_proposal(proposal: &Proposal) -> Event {
         None => {
             add(&mut data, "messages", Some(*waiting));
             add(&mut data, "price", Some(json!({ "amount": Amount(*held_micros), "currency": currency })));
+            add(&mut data, "page", page);
             ("requested", *created)
         }
         Some(Decision { decided: Decided::Expired, at, .. }) => ("expired", *at),
@@ -199,6 +200,7 @@ mod tests {
     #[test]
     fn a_reply_that_is_settled_names_what_it_settles() {
         let reply = NewReply {
+            is_help: false,
             provider: "mailpro".into(),
             vendor_id: "r-1".into(),
             from: "07400 123456".into(),

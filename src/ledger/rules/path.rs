@@ -4,6 +4,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::model::Payer;
 use crate::sms::facts::{Budget, BudgetKey, Limits, Scope};
+use crate::sms::own::is_reserved;
 use crate::sms::peer::{self, Peer};
 
 /// Most handles that a principal may have open at once.
@@ -134,10 +135,11 @@ pub fn path(payer: &Payer, day: &str, sessions: Vec<Part>, peers: &[Peer]) -> Ve
     [total, day].into_iter().chain(sessions.into_iter().map(strictest)).collect()
 }
 
-/// The part of a UTC day, with the strictest limits of all who live.
+/// The part of a UTC day, with the strictest limits of all who live. What others say of an agent's day says
+/// nothing of the operator's own texts.
 pub fn day_part(payer: &Payer, day: &str, peers: &[Peer]) -> Part {
     let key = BudgetKey::day(&payer.currency, &payer.principal, day, payer.realm);
-    part_of_day(key, payer.day, peers)
+    part_of_day(key, payer.day, if is_reserved(&payer.principal) { &[] } else { peers })
 }
 
 /// The part of a UTC day that is called so and has these limits, with the strictest of all who live.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::budget::{BUDGET_COLUMNS, Row, budget_from, look};
+use super::consent::latest_if_needed;
 use super::facts::{counted, wrote_ago};
 use super::group::Group;
 use super::job::JobResult;
@@ -199,6 +200,7 @@ impl Asked<'_> {
             recipient_last_day,
             is_opted_out,
             wrote_ago_ms,
+            consent: latest_if_needed(db, (&due.consent_for, peers), (&record.to, record.purpose))?,
             is_stop_pending: !is_opted_out && is_pending(db, &record.to)?,
             peers: Arc::clone(peers),
             ..Facts::default()

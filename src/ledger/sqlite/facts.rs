@@ -4,6 +4,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Statement, params};
 
+use super::consent::latest_if_needed;
 use super::job::JobResult;
 use super::opt_out::is_out;
 use super::pending::{MAY_BE_STOP, ending, is_pending};
@@ -150,6 +151,8 @@ pub(super) fn look_up(db: &Connection, intent: &Intent, draft: &Draft, facts: &m
         let Payer { principal, realm, .. } = &intent.payer;
         facts.is_first_contact = !has_texted(db, principal, *realm, &draft.to)?;
     }
+    let needed_for = (intent.consent_for.as_slice(), &*facts.peers);
+    facts.consent = latest_if_needed(db, needed_for, (&draft.to, draft.purpose))?;
     facts.wrote_ago_ms = match intent.answers_of.contains(&draft.purpose) {
         true => wrote_ago(db, &draft.to, intent.now)?,
         false => None,
@@ -231,8 +234,10 @@ fn add_recent(
         facts.recipient_last_day += u32::from(age_ms < DAY_MS);
         // The same text that waits is one that is said twice, unless this one is set for another time.
         let apart_ms = if then.is_none() { (now - at).max(0) } else { age_ms };
+        // Somebody is asked about it still: they would be asked twice, and might say yes twice.
+        let is_asked = then.is_none() && state == State::Proposed;
         let is_same = facts.same_text.is_none()
-            && apart_ms < intent.duplicate_window_ms
+            && (is_asked || apart_ms < intent.duplicate_window_ms)
             && is_same_text(draft, row.get_ref(2)?, row.get_ref(5)?, None)
             && row.get_ref(3)?.as_str().is_ok_and(|principal| principal == intent.payer.principal);
         if is_same {

@@ -203,6 +203,7 @@ mod tests {
             drafts: vec![draft(n)],
             all_or_none: true,
             answers_of: Vec::new(),
+            consent_for: Vec::new(),
             duplicate_window_ms: 0,
             per_second: 1_000_000,
             keep_texts: true,
@@ -515,8 +516,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = ledger(&folder, 1);
         let bulk = |first: u128, count: u128, limit: i64| {
-            let batch =
-                BatchDraft { id: BatchId::new(0, first), duplicates: Vec::new(), refused: Vec::new() };
+            let batch = BatchDraft {
+                id: BatchId::new(0, first),
+                duplicates: Vec::new(),
+                refused: Vec::new(),
+                template: None,
+            };
             let drafts = (first..first + count).map(draft).collect();
             send(&store, Intent { batch: Some(batch), drafts, ..intent(first, spend(limit)) }, fits())
         };

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::consent::withdraw_by_stop;
 use super::group::Group;
 use super::job::JobResult;
 use super::states::{IS_TO, WAITS, sql};
@@ -61,6 +62,7 @@ pub(super) fn opt_out(
         db.prepare_cached("UPDATE opt_out SET at_ms = max(at_ms, ?2) WHERE number = ?1")?
             .execute(params![number, at.as_millis()])?;
     }
+    withdraw_by_stop(db, number, source, at)?;
     let mut statement =
         db.prepare_cached(sql!("SELECT {OPEN_COLUMNS} FROM message WHERE {IS_TO} AND {WAITS} ORDER BY seq"))?;
     let queued: Vec<Open> = statement.query_map([number], open_from)?.collect::<rusqlite::Result<_>>()?;

@@ -19,7 +19,7 @@ use super::days::Path;
 use super::group::Group;
 use super::job::{Business, JobResult, Kind, business, contradiction, unavailable};
 use super::mark::{Key, Mark};
-use super::proposal::{ask_all, propose};
+use super::proposal::{ask_all, batch_report, propose};
 use super::rehearsal::rehearse;
 use super::reserve::{Lines, earlier_intent, insert, key_is_free, report};
 use super::session::{Bases, Sessions, preview_budgets, sessions};
@@ -214,7 +214,7 @@ impl SqliteLedger {
         if held.all.messages == 0 {
             Ok(Reservation::Refused { refused, budgets })
         } else {
-            Ok(Reservation::Taken { refused, doubts, waiting, asked, budgets })
+            Ok(Reservation::Taken { refused, doubts, waiting, until_ms: None, asked, budgets })
         }
     }
 
@@ -393,13 +393,15 @@ fn write(
         let batch = if is_first { begin(db, owner, intent)? } else { own(db, owner, intent)? };
         take(group, owner, intent, batch, &chose.chosen.taken, &mut rows)?;
         if part.is_last {
-            let refused =
-                part.reported.iter().cloned().chain(report(&part.drafts, &chose.chosen.refused)).collect();
+            let before = intent.batch.iter().flat_map(|batch| &batch.refused).chain(&part.reported).cloned();
+            let refused: Vec<RefusedRecipient> =
+                before.chain(report(&part.drafts, &chose.chosen.refused)).collect();
             if let Some(why) = &chose.chosen.asked {
                 ask_all(db, batch, intent.now, why)?;
                 propose(db, intent, (None, Some(batch)), why)?;
             }
-            end(db, batch, intent, refused)?;
+            let is_asked = chose.chosen.asked.is_some();
+            end(db, batch, &batch_report(db, intent, &refused, is_asked)?)?;
         }
         Ok(())
     };
@@ -490,11 +492,8 @@ fn own(db: &Connection, owner: i64, intent: &Intent) -> JobResult<i64> {
     seq.ok_or_else(|| contradiction("the bulk was withdrawn by another process"))
 }
 
-/// The bulk is there for everybody from now on.
-fn end(db: &Connection, batch: i64, intent: &Intent, refused_here: Vec<RefusedRecipient>) -> JobResult<()> {
-    let (duplicates, before) = intent.batch.as_ref().map(|batch| (&batch.duplicates, &batch.refused)).unzip();
-    let refused: Vec<&RefusedRecipient> = before.into_iter().flatten().chain(&refused_here).collect();
-    let report = serde_json::json!({ "duplicates": duplicates, "refused": refused }).to_string();
+/// The bulk is there for everybody from now on, with this report of its call.
+fn end(db: &Connection, batch: i64, report: &str) -> JobResult<()> {
     db.prepare_cached("UPDATE batch SET accepting = NULL, report = ?2 WHERE seq = ?1")?
         .execute(params![batch, report])?;
     Ok(())

@@ -1,26 +1,30 @@
 //! Proposals: what waits for a person, the decision, and how its messages go on by it.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sha2::{Digest as _, Sha256};
 
 use super::account::note_act;
+use super::budget::{BUDGET_COLUMNS, budget_from};
 use super::group::Group;
 use super::job::JobResult;
 use super::outbox;
 use super::row::{COLUMNS, record_from};
+use super::sealed;
 use super::states::{IS_EXPIRED, IS_PROPOSED, IS_SCHEDULED, IS_TO, MAY_BE_ON_RECORD, sql};
 use super::store::SqliteLedger;
 use super::transition::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
 use crate::clock::Timestamp;
-use crate::error::{ErrorKind, Result};
+use crate::error::{ErrorKind, RefusedRecipient, Result};
 use crate::ledger::proposals::{
     Decided, Deciding, Decision, NewProposal, Proposal, Proposals, SWEPT_AT_ONCE, Taken,
 };
 use crate::ledger::rules::events;
 use crate::ledger::rules::history::step;
-use crate::ledger::{Intent, Record};
-use crate::sms::facts::Sum;
+use crate::ledger::{BatchDraft, Intent, Record};
+use crate::sms::facts::{Budget, Scope, Sum};
 use crate::sms::message::{MessageId, ProposalId, Realm, State};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -75,6 +79,26 @@ impl Proposals for SqliteLedger {
         self.read(move |db| digest_of(db, &id)).await
     }
 
+    async fn budgets_of(&self, id: &ProposalId) -> Result<Vec<Budget>> {
+        let id = id.to_string();
+        self.read(move |db| budgets_of(db, &id)).await
+    }
+
+    async fn template_of(&self, id: &ProposalId) -> Result<Option<String>> {
+        let id = id.to_string();
+        self.read(move |db| {
+            let found = db
+                .prepare_cached(
+                    "SELECT b.report, b.id, (SELECT key FROM text_key) FROM proposal p JOIN batch b ON b.seq = \
+                     p.batch WHERE p.id = ?1",
+                )?
+                .query_row([id], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get(2)?)))
+                .optional()?;
+            Ok(found.and_then(|(report, batch, key)| template_in(&report, &batch, &key)))
+        })
+        .await
+    }
+
     async fn has_texted(&self, principal: &str, realm: Realm, to: &str) -> Result<bool> {
         let (principal, to) = (principal.to_owned(), to.to_owned());
         self.read(move |db| has_texted(db, &principal, realm, &to)).await
@@ -82,6 +106,18 @@ impl Proposals for SqliteLedger {
 
     async fn decide(&self, deciding: Deciding) -> Result<Taken> {
         self.writer()?.run(move |db| decide(db, &deciding)).await
+    }
+
+    async fn use_round(&self, id: &ProposalId) -> Result<bool> {
+        let id = id.to_string();
+        self.writer()?
+            .run(move |db| {
+                let used = db
+                    .prepare_cached("UPDATE proposal SET round_used = 1 WHERE id = ?1 AND NOT round_used")?
+                    .execute([&id])?;
+                Ok(used == 1)
+            })
+            .await
     }
 
     async fn expire_proposals(&self, now: Timestamp) -> Result<u32> {
@@ -122,7 +158,7 @@ fn proposal_columns() -> String {
          (SELECT id FROM batch WHERE seq = p.batch), ''), p.reasons, p.created_ms, p.expires_ms, p.decision, \
          p.decided_ms, p.decided_by, p.approver, p.why, (SELECT count(*) FROM message m WHERE {OF_IT}), (SELECT \
          count(*) FROM message m WHERE {OF_IT} AND {waits}), (SELECT coalesce(sum(m.held_micros), 0) FROM message m \
-         WHERE {OF_IT} AND {waits}), coalesce((SELECT m.currency FROM message m WHERE {OF_IT} LIMIT 1), '')"
+         WHERE {OF_IT} AND {waits}), coalesce((SELECT m.currency FROM message m WHERE {OF_IT} LIMIT 1), ''), p.round_used"
     )
 }
 
@@ -166,6 +202,7 @@ fn proposal_from(row: &Row<'_>) -> rusqlite::Result<Proposal> {
         waiting: row.get(13)?,
         held_micros: row.get(14)?,
         currency: row.get(15)?,
+        is_round_used: row.get(16)?,
     })
 }
 
@@ -183,7 +220,7 @@ pub(super) fn propose(
     (message, batch): (Option<&MessageId>, Option<i64>),
     reasons: &str,
 ) -> JobResult<()> {
-    let Some(NewProposal { id, expires }) = &intent.proposal else {
+    let Some(NewProposal { id, expires, page }) = &intent.proposal else {
         return Err(super::job::contradiction("a person is asked, and nobody said how"));
     };
     db.prepare_cached(
@@ -201,15 +238,63 @@ pub(super) fn propose(
         expires.as_millis(),
         intent.forward
     ])?;
-    tell(db, id.as_str())
+    tell(db, id.as_str(), page.as_deref())
 }
 
 /// Tells the operator's own system how a proposal stands, where that is told anything.
-fn tell(db: &Connection, id: &str) -> JobResult<()> {
+fn tell(db: &Connection, id: &str, page: Option<&str>) -> JobResult<()> {
     let (proposal, is_told): (Proposal, bool) = db
         .prepare_cached(sql!("SELECT {}, p.forward FROM proposal p WHERE id = ?1", proposal_columns()))?
         .query_row([id], |row| Ok((proposal_from(row)?, row.get(16)?)))?;
-    if is_told { outbox::add(db, &events::of_proposal(&proposal)) } else { Ok(()) }
+    if is_told { outbox::add(db, &events::of_proposal(&proposal, page)) } else { Ok(()) }
+}
+
+/// What the row of a bulk says of its call: who was named twice, who was refused, and its template where a person
+/// is asked, which is sealed where texts are not kept.
+pub(super) fn batch_report(
+    db: &Connection,
+    intent: &Intent,
+    refused: &[RefusedRecipient],
+    is_asked: bool,
+) -> JobResult<String> {
+    let Some(BatchDraft { id, duplicates, template, .. }) = &intent.batch else { return Ok(String::new()) };
+    let mut report = serde_json::json!({ "duplicates": duplicates, "refused": refused });
+    if let Some(template) = template.as_ref().filter(|_| is_asked) {
+        let key = if intent.keep_texts { None } else { Some(sealed::key_for(db, intent.preview)?) };
+        let written = sealed::to_write(template, id.as_str(), intent.keep_texts, key.as_ref())?;
+        if let (Some(written), Some(report)) = (written, report.as_object_mut()) {
+            report.insert(TEMPLATE.to_owned(), written.into_owned().into());
+        }
+    }
+    Ok(report.to_string())
+}
+
+/// The field of that report with the template.
+const TEMPLATE: &str = "template";
+
+fn template_in(report: &str, batch: &str, key: &[u8; 32]) -> Option<String> {
+    let report: serde_json::Value = serde_json::from_str(report).ok()?;
+    sealed::unseal(report.get(TEMPLATE)?.as_str()?, batch, key)
+}
+
+/// See [`Proposals::budgets_of`].
+fn budgets_of(db: &Connection, id: &str) -> rusqlite::Result<Vec<Budget>> {
+    let Some((message, batch)) = target(db, id)? else { return Ok(Vec::new()) };
+    let mut lists = db.prepare_cached(sql!(
+        "SELECT DISTINCT budgets FROM message WHERE (seq = ?1 OR batch = ?2) AND {IS_PROPOSED}"
+    ))?;
+    let mut ids = BTreeSet::new();
+    let mut rows = lists.query(params![message, batch])?;
+    while let Some(row) = rows.next()? {
+        ids.extend(row.get_ref(0)?.as_str()?.split(',').filter_map(|id| id.parse::<i64>().ok()));
+    }
+    let mut budget = db.prepare_cached(sql!("SELECT {BUDGET_COLUMNS} FROM budget WHERE id = ?1"))?;
+    let mut found = Vec::new();
+    for id in ids {
+        found.extend(budget.query_row([id], budget_from).optional()?.map(|row| row.budget));
+    }
+    found.retain(|budget| matches!(budget.scope, Scope::Day | Scope::Total));
+    Ok(found)
 }
 
 /// Has every message of a bulk wait for a person, whatever was decided on the first of them.
@@ -331,7 +416,7 @@ fn decide(db: &Connection, deciding: &Deciding) -> JobResult<Taken> {
     };
     note_act(db, &deciding.act)?;
     write(db, id, decided, deciding.act.at, Some(deciding))?;
-    tell(db, id)?;
+    tell(db, id, None)?;
     Ok(Taken::Done)
 }
 
@@ -371,7 +456,7 @@ fn expire(db: &Connection, now: Timestamp) -> JobResult<u32> {
     for (id, waits) in &found {
         write(db, id, Decided::Expired, now, None)?;
         if *waits {
-            tell(db, id)?;
+            tell(db, id, None)?;
             expired += 1;
         }
     }

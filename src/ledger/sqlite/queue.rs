@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::consent::{latest, needs_consent};
 use super::group::Group;
 use super::job::JobResult;
 use super::opt_out::opted_out;
@@ -15,10 +16,12 @@ use super::states::{IS_ACCEPTED, IS_ATTEMPTING, IS_IN_HAND, IS_QUEUED, QUEUED, s
 use super::transition::{OPEN_COLUMNS, Open, Step, advance_and_post, open_from};
 use super::{pace, rate};
 use crate::clock::Timestamp;
+use crate::error::ErrorKind;
 use crate::ledger::rules::history::{step, without_claim};
 use crate::ledger::rules::window;
 use crate::ledger::{Back, Claim, Claimed, Record};
-use crate::sms::message::State;
+use crate::sms::consent::{Missing, missing};
+use crate::sms::message::{MessageId, State};
 use crate::sms::number::Number;
 use crate::sms::peer::Peer;
 
@@ -83,23 +86,26 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
     } else {
         claim.limit.min(rate.room()).min(pace.room()).min(claim.most_requests)
     };
-    let mut messages = pick(db, owner, claim, most.max(1), peers)?;
+    let Picked { mut messages, without_consent } = pick(db, owner, claim, most.max(1), peers)?;
+    let ended = end_without_consent(db, claim.now, &without_consent)?;
+    let nothing = |wait_ms| Claimed { wait_ms, ended: ended.clone(), ..Claimed::default() };
     if messages.is_empty() {
-        return Ok(Claimed::default());
+        // Behind those that ended others may wait.
+        return Ok(nothing((!ended.is_empty()).then_some(1)));
     }
     let room = claim.limit.min(pace.room());
     // Where requests are few, each is to carry as many as the pace lets through at once.
     let enough =
         if is_joint && claim.rate.is_limited() { pace.good_hand().min(count_of(&messages)) } else { 1 };
     if room < enough {
-        return Ok(Claimed { wait_ms: Some(pace.bulk_wait_ms(enough).max(1)), ..Claimed::default() });
+        return Ok(nothing(Some(pace.bulk_wait_ms(enough).max(1))));
     }
     messages.truncate(usize::try_from(room).unwrap_or(usize::MAX));
     // A text that a limit can hold waits until all of it fits; one that is larger takes from what comes
     // later.
     let first = if claim.by_segment { messages.first().map_or(1, |message| message.segments) } else { 1 };
     if first > rate.room() && first <= claim.rate.smallest() {
-        return Ok(Claimed { wait_ms: Some(rate.wait_ms().max(1_000)), ..Claimed::default() });
+        return Ok(nothing(Some(rate.wait_ms().max(1_000))));
     }
     let requests = within(&mut messages, claim, claim.most_requests.min(rate.room()));
     pace.take(count_of(&messages));
@@ -116,7 +122,7 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
     for message in &messages {
         update.execute(params![message.sequence, owner, claim.now.as_millis(), attempting, request])?;
     }
-    Ok(Claimed { messages, ..Claimed::default() })
+    Ok(Claimed { messages, ended, ..Claimed::default() })
 }
 
 /// Whether anything waits for this provider, whoever's it is.
@@ -198,8 +204,8 @@ fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
 /// at the same time could hand over the later one first. For a request that carries several: those with the
 /// sender of the first, and no message to a person overtakes an earlier one. What the lists of another
 /// process keep out waits for as long as that one lives.
-fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32, peers: &[Peer]) -> JobResult<Vec<Record>> {
-    let mut picked: Vec<Record> = Vec::new();
+fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32, peers: &[Peer]) -> JobResult<Picked> {
+    let mut picked = Picked::default();
     let mut seen = HashSet::new();
     let free = if claim.without.is_empty() { None } else { not_paused(db, claim)? };
     let principals = serde_json::json!({ "without": claim.without, "free": free }).to_string();
@@ -218,7 +224,7 @@ fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32, peers: &[Peer]) -
     );
     for sql in fresh.into_iter().chain([rested]) {
         pick_from(
-            &mut *db.prepare_cached(&sql)?,
+            (db, &mut *db.prepare_cached(&sql)?),
             owner,
             (claim, peers, &principals),
             most,
@@ -245,11 +251,11 @@ fn fresh_of(principals: usize) -> Option<String> {
 
 /// Adds what one of the two looks at the queue finds, until there are enough.
 fn pick_from(
-    statement: &mut rusqlite::Statement<'_>,
+    (db, statement): (&Connection, &mut rusqlite::Statement<'_>),
     owner: i64,
     (claim, peers, principals): (&Claim, &[Peer], &str),
     most: u32,
-    (picked, seen): (&mut Vec<Record>, &mut HashSet<String>),
+    (picked, seen): (&mut Picked, &mut HashSet<String>),
 ) -> JobResult<()> {
     let is_joint = claim.per_request > 1;
     let has_lists = peers.iter().any(|peer| peer.rules.has_lists());
@@ -263,16 +269,65 @@ fn pick_from(
         claim.now.as_millis(),
         principals
     ])?;
-    while count_of(picked) < most
+    while count_of(&picked.messages) < most
         && let Some(row) = rows.next()?
     {
         let message = record_from(row)?;
-        let is_joinable = !is_joint || picked.first().is_none_or(|first| first.from == message.from);
-        if seen.insert(message.to.clone()) && is_joinable && !(has_lists && is_kept(&message, peers)) {
-            picked.push(message);
+        let is_joinable = !is_joint || picked.messages.first().is_none_or(|first| first.from == message.from);
+        if !(seen.insert(message.to.clone()) && is_joinable) || (has_lists && is_kept(&message, peers)) {
+            continue;
+        }
+        match why_without_consent(db, claim, peers, &message)? {
+            Some(why) => picked.without_consent.push((message, why)),
+            None => picked.messages.push(message),
         }
     }
     Ok(())
+}
+
+/// What a look at the queue finds.
+#[derive(Default)]
+struct Picked {
+    messages: Vec<Record>,
+    /// What its recipient does not agree to any more, and why.
+    without_consent: Vec<(Record, Missing)>,
+}
+
+/// Why a message may not leave for want of consent, asked at the moment at which it would.
+fn why_without_consent(
+    db: &Connection,
+    claim: &Claim,
+    peers: &[Peer],
+    message: &Record,
+) -> JobResult<Option<Missing>> {
+    if !needs_consent(&claim.consent_for, peers, message.purpose) {
+        return Ok(None);
+    }
+    Ok(missing(latest(db, &message.to, message.purpose)?.as_ref(), claim.now.as_millis()))
+}
+
+/// Ends what its recipient does not agree to any more, with its money given back.
+fn end_without_consent(
+    db: &Connection,
+    now: Timestamp,
+    without: &[(Record, Missing)],
+) -> JobResult<Vec<MessageId>> {
+    if without.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut find = db.prepare_cached(sql!("SELECT {OPEN_COLUMNS} FROM message WHERE seq = ?1"))?;
+    Group::over(db, |group| -> JobResult<()> {
+        for (message, why) in without {
+            let mut open: Open = find.query_row([message.sequence], open_from)?;
+            let ended = Step {
+                code: Some(ErrorKind::ConsentMissing),
+                ..Step::new(State::Rejected, now, Some(why.as_str()))
+            };
+            advance_and_post(group, &mut open, &ended)?;
+        }
+        Ok(())
+    })?;
+    Ok(without.iter().map(|(message, _)| message.id.clone()).collect())
 }
 
 /// Whether the lists of another process keep a message back.

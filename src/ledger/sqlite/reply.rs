@@ -9,6 +9,7 @@ use super::states::{HAS_NOT_LEFT, IS_EXPIRED, IS_TO, sql};
 use crate::clock::Timestamp;
 use crate::ledger::{ANSWERS_MS, NewReply, Recorded, Replies, ReplyPage, ReplyRecord, SHOWN_AN_HOUR};
 use crate::sms::message::MessageId;
+use crate::sms::own::RESERVED_GLOB;
 
 /// How much earlier than the message that it answers a reply may seem to be: clocks differ, and some
 /// providers name whole minutes.
@@ -16,6 +17,11 @@ const CLOCKS_DIFFER_MS: i64 = 60_000;
 
 /// The time in which [`SHOWN_AN_HOUR`] replies of one sender are shown.
 const HOUR_MS: i64 = 3_600_000;
+
+/// What an agent asked for: people answer agents, and not what the program says by itself.
+fn is_an_agents() -> String {
+    format!("principal NOT GLOB '{RESERVED_GLOB}'")
+}
 
 /// What a carrier was handed, as far as that can be told: nothing that waits, and nothing that expired while it
 /// did.
@@ -37,8 +43,9 @@ pub(super) fn answered(
 ) -> JobResult<Option<(i64, MessageId)>> {
     db.prepare_cached(sql!(
         "SELECT seq, id FROM message WHERE {IS_TO} AND coalesce(due_ms, created_ms) BETWEEN ?2 AND ?3 AND \
-         provider = ?4 AND {}
+         provider = ?4 AND {} AND {}
          ORDER BY sandbox, coalesce(due_ms, created_ms) DESC, seq DESC LIMIT 1",
+        is_an_agents(),
         has_left()
     ))?
     .query_row(
@@ -70,8 +77,8 @@ pub(super) fn record_reply(
     let added = db
         .prepare_cached(
             "INSERT INTO reply (provider, vendor_id, message, sender, recipient, text, at_ms, is_whole, \
-             owner, unshown)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT count(*) >= ?10 FROM
+             owner, is_help, unshown)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?12, (SELECT count(*) >= ?10 FROM
                 (SELECT 1 FROM reply r WHERE r.sender = ?4 AND r.at_ms > ?7 - ?11 AND r.at_ms < ?7 + ?11 \
              LIMIT ?10))) ON CONFLICT (provider, vendor_id) DO NOTHING",
         )?
@@ -86,7 +93,8 @@ pub(super) fn record_reply(
             reply.is_whole,
             owner,
             SHOWN_AN_HOUR,
-            HOUR_MS
+            HOUR_MS,
+            reply.is_help
         ])?;
     if added == 0 {
         return Ok(Recorded::Known);
@@ -103,10 +111,11 @@ pub(super) fn record_reply(
 fn texted_by(db: &Connection, reply: &NewReply, now: Timestamp) -> JobResult<Option<String>> {
     let (since, until) =
         (now.plus_ms(-ANSWERS_MS).as_millis(), reply.at.plus_ms(CLOCKS_DIFFER_MS).as_millis());
-    db.prepare_cached(
-        "SELECT principal FROM texted WHERE number = ?1 AND last_ms BETWEEN ?2 AND ?3 AND provider = ?4
+    db.prepare_cached(sql!(
+        "SELECT principal FROM texted WHERE number = ?1 AND last_ms BETWEEN ?2 AND ?3 AND provider = ?4 AND {}
          ORDER BY sandbox, sender IS ?5 DESC, last_ms DESC LIMIT 1",
-    )?
+        is_an_agents()
+    ))?
     .query_row(params![reply.from, since, until, reply.provider, reply.to], |row| row.get(0))
     .optional()
 }
@@ -121,9 +130,10 @@ pub(super) fn last_text(
     let latest: Option<Option<String>> = db
         .prepare_cached(sql!(
             "SELECT {} FROM message WHERE {IS_TO} AND coalesce(due_ms, created_ms) BETWEEN ?2 AND ?3 AND \
-             provider = ?4 AND {}
+             provider = ?4 AND {} AND {}
              ORDER BY sandbox, coalesce(due_ms, created_ms) DESC, seq DESC LIMIT 1",
             text!(),
+            is_an_agents(),
             has_left()
         ))?
         .query_row(

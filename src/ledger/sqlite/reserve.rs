@@ -9,7 +9,7 @@ use super::facts;
 use super::group::Group;
 use super::job::{Business, JobResult, business};
 use super::mark::{Key, Mark};
-use super::proposal::propose;
+use super::proposal::{batch_report, propose};
 use super::rehearsal::rehearse;
 use super::row::target_from;
 use super::sealed;
@@ -104,7 +104,7 @@ pub(super) fn reserve(
     let mut chosen = business!(choose(&intent.drafts, today, facts, decide, look_up, on_day)?);
     chosen.ask_together(None);
     let is_none = chosen.is_none(intent.all_or_none);
-    let Chosen { taken, refused, doubts, waiting, asked, .. } = chosen;
+    let Chosen { taken, refused, doubts, waiting, until_ms, asked, .. } = chosen;
     if is_none {
         return Ok(Ok(Reservation::Refused { refused, budgets: rows.budgets() }));
     }
@@ -117,7 +117,7 @@ pub(super) fn reserve(
             take(group, owner, intent, (&taken, &refused), (&mut rows, &mut pace))
         };
         rehearse(db, || Group::over(db, rehearsed))?;
-        return Ok(Ok(Reservation::Taken { refused, doubts, waiting, asked, budgets }));
+        return Ok(Ok(Reservation::Taken { refused, doubts, waiting, until_ms, asked, budgets }));
     }
     take(group, owner, intent, (&taken, &refused), (&mut rows, &mut pace))?;
     if intent.payer.realm == Realm::Live {
@@ -125,7 +125,7 @@ pub(super) fn reserve(
         rows.cover(mark, each_micros);
         key.into_iter().for_each(|key| mark.use_key(key));
     }
-    Ok(Ok(Reservation::Taken { refused, doubts, waiting, asked, budgets: rows.budgets() }))
+    Ok(Ok(Reservation::Taken { refused, doubts, waiting, until_ms, asked, budgets: rows.budgets() }))
 }
 
 /// Holds the money of what was decided on, counts it, and writes it. From here on nothing is refused: what
@@ -191,8 +191,8 @@ fn write(
         Some(batch) => {
             let refused: Vec<RefusedRecipient> =
                 batch.refused.iter().cloned().chain(report(&intent.drafts, refused)).collect();
-            let report =
-                serde_json::json!({ "duplicates": batch.duplicates, "refused": refused }).to_string();
+            let is_asked = taken.iter().any(|taken| taken.asks().is_some());
+            let report = batch_report(db, intent, &refused, is_asked)?;
             db.prepare_cached(
                 "INSERT INTO batch (id, principal, created_ms, report) VALUES (?1, ?2, ?3, ?4)",
             )?
@@ -269,7 +269,7 @@ pub(super) fn insert(
         // What leaves now is never sent again, so its text is only written to be kept.
         let text = sealed::to_write(
             &draft.text,
-            &draft.id,
+            draft.id.as_str(),
             intent.keep_texts,
             key.as_ref().filter(|_| state.waits()),
         )?;

@@ -14,7 +14,7 @@ pub(super) const COLUMNS: &str = concat!(
     text!(),
     ", encoding, segments, state, provider, vendor_id, created_ms, changed_ms, held_micros, price_micros, \
      currency, code, why, digest,
-     (SELECT count(*) FROM reply r WHERE r.message = message.seq), parted, sandbox, price_assumed, principal,
+     (SELECT count(*) FROM reply r WHERE r.message = message.seq AND NOT r.is_help), parted, sandbox, price_assumed, principal,
      purpose, due_ms, deliver_by_ms, asked_micros IS NOT NULL"
 );
 

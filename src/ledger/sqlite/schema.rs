@@ -9,7 +9,7 @@ use super::place::{APPLICATION_ID, OPEN_ID, say_open};
 use crate::error::Result;
 
 /// Every migration, oldest first. A released one is never changed.
-pub(super) const MIGRATIONS: [&str; 29] = [
+pub(super) const MIGRATIONS: [&str; 32] = [
     include_str!("../migrations/0001_ledger.sql"),
     include_str!("../migrations/0002_providers.sql"),
     include_str!("../migrations/0003_segments.sql"),
@@ -38,7 +38,10 @@ pub(super) const MIGRATIONS: [&str; 29] = [
     include_str!("../migrations/0026_approver.sql"),
     include_str!("../migrations/0027_proposal.sql"),
     include_str!("../migrations/0028_canceled.sql"),
-    include_str!("../migrations/0031_repost.sql"),
+    include_str!("../migrations/0029_round.sql"),
+    include_str!("../migrations/0030_consent.sql"),
+    include_str!("../migrations/0031_help.sql"),
+    include_str!("../migrations/0032_repost.sql"),
 ];
 
 /// How many migrations this database has had.

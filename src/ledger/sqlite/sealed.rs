@@ -17,7 +17,6 @@ use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
 use super::states::{IS_OPEN, sql};
-use crate::sms::message::MessageId;
 
 /// The text of a message, wherever it is read: `unsealed` is [`teach`]'s.
 macro_rules! text {
@@ -43,18 +42,18 @@ pub(super) fn key_for(db: &Connection, is_rehearsal: bool) -> rusqlite::Result<K
     db.prepare_cached("SELECT key FROM text_key")?.query_row([], |row| row.get(0))
 }
 
-/// The text of a message as it is written: as it is where it is kept, sealed where there is a key for it, and
+/// The text of a message, or the template of a bulk, as it is written under its id: as it is where it is kept, sealed where there is a key for it, and
 /// else not at all.
 pub(super) fn to_write<'a>(
     text: &'a str,
-    id: &MessageId,
+    id: &str,
     is_kept: bool,
     key: Option<&Key>,
 ) -> rusqlite::Result<Option<Cow<'a, str>>> {
     if is_kept {
         return Ok(Some(Cow::from(text)));
     }
-    key.map(|key| seal(text, id.as_str(), key).map(Cow::from)).transpose()
+    key.map(|key| seal(text, id, key).map(Cow::from)).transpose()
 }
 
 /// The text of the message `id` under this key. An id is never used for two texts.
@@ -70,7 +69,7 @@ fn seal(text: &str, id: &str, key: &Key) -> rusqlite::Result<String> {
 }
 
 /// The text that was sealed; nothing where it was sealed under another key.
-fn unseal(sealed: &str, id: &str, key: &Key) -> Option<String> {
+pub(super) fn unseal(sealed: &str, id: &str, key: &Key) -> Option<String> {
     let Some(sealed) = sealed.strip_prefix(SEALED) else { return Some(sealed.to_owned()) };
     let mut octets = STANDARD_NO_PAD.decode(sealed).ok()?;
     let text = cipher(key).ok()?.open_in_place(nonce(id), Aad::from(id), &mut octets).ok()?;
@@ -81,7 +80,7 @@ fn cipher(key: &Key) -> Result<LessSafeKey, ring::error::Unspecified> {
     UnboundKey::new(&CHACHA20_POLY1305, key).map(LessSafeKey::new)
 }
 
-/// A message has one text, and ids have 80 random bits (`sms::message`).
+/// A message has one text, a bulk one template, and ids have 80 random bits (`sms::message`).
 fn nonce(id: &str) -> Nonce {
     let mut octets = [0; NONCE_LEN];
     octets.iter_mut().zip(Sha256::digest(id)).for_each(|(octet, digested)| *octet = digested);

@@ -92,6 +92,15 @@ pub(super) fn sessions(
             let open = bases.open(db, &payer.principal, alive_since)?;
             open.map_or_else(|| (fresh.clone(), None), |(id, used_ms)| (id.clone(), Some(*used_ms)))
         }
+        BaseSession::None => {
+            return Ok(Ok(Sessions {
+                base: String::new(),
+                // In use always: nothing is written of it.
+                base_used_ms: Some(i64::MAX),
+                handle_used_ms: None,
+                parts: Vec::new(),
+            }));
+        }
     };
     let mut handle = None;
     if let Some(id) = &payer.handle {

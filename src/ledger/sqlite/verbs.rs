@@ -211,12 +211,14 @@ impl Queue for SqliteLedger {
             self.read(|db| Ok((instance::list(db)?, recover::has_orphans(db)?))).await?;
         let dead = self.instance.dead(instances);
         if dead.is_empty() && !has_orphans && stale_before.is_none() {
+            self.take_back_abandoned().await?;
             self.withdraw_abandoned().await?;
             return Ok(Recovered::default());
         }
         self.has_texts.store(true, Ordering::Relaxed);
         let recovered =
             self.writer()?.run(move |db| recover::recover(db, own, &dead, now, stale_before)).await?;
+        self.take_back_abandoned().await?;
         self.withdraw_abandoned().await?;
         Ok(recovered)
     }

@@ -121,6 +121,7 @@ pub(super) fn intent(drafts: Vec<Draft>) -> Intent {
         drafts,
         all_or_none: true,
         answers_of: Vec::new(),
+        consent_for: Vec::new(),
         duplicate_window_ms: 600_000,
         per_second: 1_000,
         keep_texts: true,
@@ -137,6 +138,7 @@ fn new_proposal() -> NewProposal {
     NewProposal {
         id: ProposalId::from_text(format!("{}{number}", ProposalId::PREFIX)),
         expires: NOW.plus_ms(24 * 3_600_000),
+        page: None,
     }
 }
 
@@ -145,6 +147,7 @@ pub(super) fn queued(first: u32, count: u32) -> Intent {
         id: BatchId::new(NOW.as_millis(), u128::from(first)),
         duplicates: vec!["+1".into()],
         refused: Vec::new(),
+        template: None,
     };
     Intent { batch: Some(batch), ..intent((first..first + count).map(draft).collect()) }
 }
@@ -203,6 +206,7 @@ pub(super) fn claim(limit: u32) -> Claim {
         most_requests: u32::MAX,
         without: Vec::new(),
         rate: Pacing::default(),
+        consent_for: Vec::new(),
     }
 }
 

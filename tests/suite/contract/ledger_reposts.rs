@@ -31,6 +31,7 @@ fn due(now: Timestamp) -> Due {
         without: Vec::new(),
         day: payer().day,
         answers_of: Vec::new(),
+        consent_for: Vec::new(),
         most_queued: 1_000,
     }
 }

@@ -53,6 +53,7 @@ fn due(after_ms: i64) -> Due {
         without: Vec::new(),
         day: payer().day,
         answers_of: Vec::new(),
+        consent_for: Vec::new(),
         most_queued: 1_000,
     }
 }

@@ -8,6 +8,7 @@ mod ledger;
 mod ledger_approvers;
 mod ledger_assumed;
 mod ledger_bulk;
+mod ledger_consent;
 mod ledger_long_reply;
 mod ledger_proposals;
 mod ledger_prune;

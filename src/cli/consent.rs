@@ -1,0 +1,217 @@
+//! `consent`: who agreed to which texts, and who withdrew it.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::arguments::{ConsentAction, ConsentAdd};
+use super::csv::consents::{Counts, ReadRow, Sheet};
+use super::ending::END_PATIENCE;
+use super::gate::{Gate, Passed, Widening};
+use super::gathered::counted;
+use super::output::{note, print_json, print_line};
+use super::proving::Proving;
+use crate::access::Decision;
+use crate::app::{self, Role};
+use crate::config::Loaded;
+use crate::engine::consents::{ConsentRecord, Given, NewConsent};
+use crate::engine::{Caller, Engine};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Records that are read at once, for an export or of a file.
+const AT_ONCE: usize = 1_000;
+
+/// `consent`, but for an import.
+pub(super) async fn consent(
+    engine: &Engine,
+    loaded: &Loaded,
+    (caller, passed): (&Caller, &Passed),
+    action: ConsentAction,
+) -> Result<()> {
+    match action {
+        ConsentAction::Add(add) => {
+            let ConsentAdd { number, source, purpose, wording, at, expires } = &add;
+            let given = Given {
+                number,
+                purpose: *purpose,
+                is_given: true,
+                source,
+                wording: wording.as_deref(),
+                at: at.as_deref(),
+                expires: expires.as_deref(),
+            };
+            let consent = read(loaded, &given)?;
+            let said = format!("{} agreed to {purpose} texts", consent.number);
+            let is_news = engine.add_consent(passed.person()?, consent).await?;
+            print_line(&format!("{said}{}", known(is_news)));
+            say_where(loaded);
+            Ok(())
+        }
+        ConsentAction::Withdraw { number, purpose, source, at } => {
+            let given = Given {
+                number: &number,
+                purpose,
+                is_given: false,
+                source: &source,
+                wording: None,
+                at: at.as_deref(),
+                expires: None,
+            };
+            let consent = read(loaded, &given)?;
+            // It is about the person: what real texts leave from is to know it too.
+            if let Some(live) = &loaded.live_ledger {
+                let real =
+                    app::build(&Loaded { ledger: live.clone(), ..loaded.clone() }, Role::Looks).await?;
+                let noted = real.withdraw_consent(caller, consent.clone()).await;
+                real.stop(END_PATIENCE).await;
+                noted?;
+            }
+            let said = format!("{} agrees to {purpose} texts no more", consent.number);
+            let is_news = engine.withdraw_consent(caller, consent).await?;
+            print_line(&format!("{said}{}", known(is_news)));
+            Ok(())
+        }
+        ConsentAction::Show { number, json } => {
+            let (number, records) = engine.consents_of(caller, &number).await?;
+            show(&number, &records, json)
+        }
+        ConsentAction::Export => export(engine, caller).await,
+        ConsentAction::Import { .. } => Err(Error::new(
+            ErrorKind::Internal,
+            "an import asks by itself, and was not asked for so; nothing was done",
+        )),
+    }
+}
+
+fn read(loaded: &Loaded, given: &Given<'_>) -> Result<NewConsent> {
+    given.read(loaded.config.default_region, app::now()).map_err(|wrong| wrong.next("Nothing was recorded."))
+}
+
+const fn known(is_news: bool) -> &'static str {
+    if is_news { "" } else { ", which was on record already" }
+}
+
+/// The sandbox's own ledger has consents of its own.
+fn say_where(loaded: &Loaded) {
+    if let Some(live) = &loaded.live_ledger {
+        note(&format!(
+            "note: only the sandbox is configured, and this is its own ledger; with a real provider it is {}",
+            live.display()
+        ));
+    }
+}
+
+/// `consent import`: the file is read once, so what a person says yes to is what is recorded.
+pub(super) async fn import(loaded: &Loaded, caller: Caller, file: &Path, proving: &Proving) -> Result<()> {
+    let sheet = Sheet::open(file)?;
+    let (region, now) = (loaded.config.default_region, app::now());
+    let row: Arc<ReadRow<'static>> = Arc::new(move |given: &Given<'_>| given.read(region, now));
+    let Counts { given, withdrawn } = sheet.check(file, &*row)?;
+    let shown = |count: u64| counted(usize::try_from(count).unwrap_or(usize::MAX));
+    let what = format!("{}: {} consents, {} withdrawals", file.display(), shown(given), shown(withdrawn));
+    note(&what);
+    let decide = || Ok(Decision::new("consent import", &what, &[sheet.digest()]));
+    let widening = Widening::ImportConsents;
+    let gate = Gate { widening, ledger: &loaded.ledger, loaded: Some(loaded), proving };
+    let Some(person) = gate.pass(caller, decide).await? else { return Ok(()) };
+    let engine = app::build(loaded, Role::Looks).await?;
+    let taken = async {
+        engine.recover().await?;
+        engine.import_consents(&person, &what, Box::new(sheet.parts(AT_ONCE, row))).await
+    };
+    let taken = taken.await;
+    engine.stop(END_PATIENCE).await;
+    let taken = taken?;
+    print_line(&format!("{} recorded, {} were on record already", shown(taken.new), shown(taken.known)));
+    say_where(loaded);
+    Ok(())
+}
+
+fn show(number: &str, records: &[ConsentRecord], json: bool) -> Result<()> {
+    if json {
+        let all: Vec<_> = records.iter().map(one).collect();
+        return print_json(&json!({ "number": number, "consents": all }));
+    }
+    for ConsentRecord { said, by, approver, .. } in records {
+        let wording =
+            said.wording.as_ref().map_or_else(String::new, |wording| format!(", wording {wording}"));
+        let until = said.expires.map_or_else(String::new, |expires| format!(", until {}", expires.rfc3339()));
+        let by = if by.is_empty() { String::new() } else { format!("; recorded by {by}") };
+        let approver = approver.as_ref().map_or_else(String::new, |name| format!(", approved by {name}"));
+        print_line(&format!(
+            "{}  {}  {:<9}  {}{wording}{until}{by}{approver}",
+            said.at.rfc3339(),
+            said.purpose,
+            status(said),
+            said.source
+        ));
+    }
+    if records.is_empty() {
+        print_line(&format!("no consent of {number} is on record"));
+    }
+    Ok(())
+}
+
+/// A record, for scripts.
+fn one(record: &ConsentRecord) -> serde_json::Value {
+    let ConsentRecord { said, recorded, by, approver, .. } = record;
+    json!({
+        "purpose": said.purpose,
+        "status": status(said),
+        "source": said.source,
+        "wording": said.wording,
+        "time": said.at.rfc3339(),
+        "expires": said.expires.map(|expires| expires.rfc3339()),
+        "recorded": recorded.rfc3339(),
+        "by": by,
+        "approver": approver,
+    })
+}
+
+const fn status(said: &NewConsent) -> &'static str {
+    if said.is_given { "given" } else { "withdrawn" }
+}
+
+/// Every record, as an import reads it. A reader that has gone away ends it.
+async fn export(engine: &Engine, caller: &Caller) -> Result<()> {
+    let mut out = std::io::BufWriter::new(std::io::stdout());
+    let mut written = writeln!(out, "number,purpose,status,source,wording,time,expires,recorded,by,approver");
+    let mut after = 0;
+    let most = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
+    while written.is_ok() {
+        let records = engine.consents_after(caller, after, most).await?;
+        let Some(last) = records.last() else { break };
+        after = last.id;
+        written = records.iter().try_for_each(|record| writeln!(out, "{}", line(record)));
+    }
+    let _ = out.flush();
+    Ok(())
+}
+
+fn line(record: &ConsentRecord) -> String {
+    let ConsentRecord { said, recorded, by, approver, .. } = record;
+    let fields = [
+        said.number.clone(),
+        said.purpose.to_string(),
+        status(said).to_owned(),
+        said.source.clone(),
+        said.wording.clone().unwrap_or_default(),
+        said.at.rfc3339(),
+        said.expires.map_or_else(String::new, |expires| expires.rfc3339()),
+        recorded.rfc3339(),
+        by.clone(),
+        approver.clone().unwrap_or_default(),
+    ];
+    fields.map(|field| quoted(&field)).join(",")
+}
+
+/// A field as RFC 4180 has it.
+fn quoted(field: &str) -> String {
+    if field.contains([',', '"', ';', '\t', '\n', '\r']) {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    } else {
+        field.to_owned()
+    }
+}

@@ -1,0 +1,7 @@
+//! What the program itself says to people: the operator's texts to those who ask for help or for no more texts.
+
+mod answer;
+mod room;
+
+pub use answer::{Due, Heard};
+pub use room::Answering;

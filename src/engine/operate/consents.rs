@@ -1,0 +1,210 @@
+//! What people agreed to, as the operator records it. No tool does: an agent that says that somebody agreed is
+//! no record of it.
+
+use super::room::Operate;
+use crate::clock::Timestamp;
+use crate::engine::arguments::{invalid, number as number_of};
+use crate::engine::caller::{Caller, Person};
+use crate::error::{ErrorKind, Result};
+use crate::ledger::E164;
+use crate::ledger::consents::{ConsentImport, MakeConsents};
+pub use crate::ledger::consents::{ConsentRecord, Imported, NewConsent};
+use crate::sms::number::Region;
+use crate::sms::purpose::Purpose;
+use crate::sms::untrusted;
+
+/// Longest name of a source or a wording, in characters.
+const MAX_NAME: usize = 100;
+
+/// How far ahead of ours the clock may be of who wrote a time down.
+const AHEAD_MS: i64 = 10 * 60_000;
+
+/// Whom a consent is about, as the log has it: it names no numbers.
+const ONE: &str = "one number";
+
+/// What somebody said, as it is written down.
+#[derive(Clone, Debug)]
+pub struct Given<'a> {
+    /// Whose number.
+    pub number: &'a str,
+    /// To texts of this purpose.
+    pub purpose: Purpose,
+    /// They agreed; else they withdrew it.
+    pub is_given: bool,
+    /// Where they said so.
+    pub source: &'a str,
+    /// The version of what they agreed to.
+    pub wording: Option<&'a str>,
+    /// When they said so; now where nothing is said.
+    pub at: Option<&'a str>,
+    /// From when on it does not count any more.
+    pub expires: Option<&'a str>,
+}
+
+impl Given<'_> {
+    /// Reads it as it is meant, or not at all.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidNumber`] or [`ErrorKind::InvalidArgument`], naming what is wrong.
+    pub fn read(&self, region: Option<Region>, now: Timestamp) -> Result<NewConsent> {
+        let number = number_of(self.number, region)?;
+        if !number.is_valid() {
+            let wrong = format!("{number} is not a number in use: no country numbers its phones like this");
+            return Err(crate::error::Error::new(ErrorKind::InvalidNumber, wrong));
+        }
+        let at = self.at.map_or(Ok(now), |at| time("time", at))?;
+        if at > now.plus_ms(AHEAD_MS) {
+            return Err(invalid(
+                "time",
+                format!("({}) is still to come; nobody has said it yet", at.rfc3339()),
+            ));
+        }
+        let expires = self.expires.map(|expires| time("expires", expires)).transpose()?;
+        if expires.is_some_and(|expires| expires <= at) {
+            return Err(invalid("expires", "is not after the time at which it was said"));
+        }
+        if !self.is_given && expires.is_some() {
+            return Err(invalid("expires", "is said of a withdrawal, which holds until a new consent"));
+        }
+        Ok(NewConsent {
+            number: number.e164().to_owned(),
+            purpose: self.purpose,
+            is_given: self.is_given,
+            source: name("source", self.source)?,
+            wording: self.wording.map(|wording| name("wording", wording)).transpose()?,
+            at,
+            expires,
+        })
+    }
+}
+
+fn time(column: &str, text: &str) -> Result<Timestamp> {
+    Timestamp::parse(text).ok_or_else(|| {
+        let shown = untrusted::escape(text);
+        invalid(column, format!("\"{shown}\" is no time; write 2026-11-22 or 2026-11-22T10:00:00Z"))
+    })
+}
+
+fn name(column: &str, text: &str) -> Result<String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(invalid(column, "is empty; name it in a word, such as web-form-2026"));
+    }
+    if text.chars().count() > MAX_NAME || text.chars().any(char::is_control) {
+        return Err(invalid(column, format!("must be 1 to {MAX_NAME} characters in one line")));
+    }
+    Ok(text.to_owned())
+}
+
+impl Operate {
+    /// Records what somebody agreed to. Returns whether it is news.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a withdrawal, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn add_consent(&self, person: &Person, consent: NewConsent) -> Result<bool> {
+        if !consent.is_given {
+            return Err(invalid("status", "says that it was withdrawn"));
+        }
+        let act = person.act("consent add", &subject(&consent), self.life.now());
+        let is_news = self.ledger.record_consent(consent, act).await?;
+        person.widened("consent add", ONE);
+        Ok(is_news)
+    }
+
+    /// Records that somebody withdrew it: what waits to be sent to them ends when it would leave. Returns whether
+    /// it is news.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for what is no withdrawal, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn withdraw_consent(&self, caller: &Caller, consent: NewConsent) -> Result<bool> {
+        if consent.is_given {
+            return Err(invalid("status", "says that it was given"));
+        }
+        let act = caller.act("consent withdraw", &subject(&consent), self.life.now());
+        let is_news = self.ledger.record_consent(consent, act).await?;
+        caller.acted("consent withdraw", ONE);
+        Ok(is_news)
+    }
+
+    /// Records what stands in a file of this name, all of it or nothing.
+    ///
+    /// # Errors
+    /// What `make` answers, or [`ErrorKind::LedgerUnavailable`].
+    pub async fn import_consents(&self, person: &Person, file: &str, make: MakeConsents) -> Result<Imported> {
+        let act = person.act("consent import", file, self.life.now());
+        let imported = self.ledger.import_consents(ConsentImport { act, make }).await?;
+        person.widened("consent import", &format!("{} new records", imported.new));
+        Ok(imported)
+    }
+
+    /// Every record of this number, latest first; and the number, in E.164.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidNumber`] or [`ErrorKind::LedgerUnavailable`].
+    pub async fn consents_of(&self, caller: &Caller, number: &str) -> Result<(String, Vec<ConsentRecord>)> {
+        let number = number_of(number, self.default_region)?;
+        caller.looked("consent show");
+        Ok((number.e164().to_owned(), self.ledger.consents_of(E164(number.e164())).await?))
+    }
+
+    /// Records behind this one, in the order in which they were written down.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn consents_after(&self, caller: &Caller, id: i64, most: u32) -> Result<Vec<ConsentRecord>> {
+        if id == 0 {
+            caller.looked("consent export");
+        }
+        self.ledger.consents_after(id, most).await
+    }
+}
+
+fn subject(consent: &NewConsent) -> String {
+    format!("{}: {}, by {}", consent.number, consent.purpose, consent.source)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const NOW: &str = "2026-11-28T12:00:00Z";
+
+    fn read(change: impl FnOnce(&mut Given<'_>)) -> Result<NewConsent, String> {
+        let mut given = Given {
+            number: "+12025550123",
+            purpose: Purpose::Marketing,
+            is_given: true,
+            source: " web-form ",
+            wording: Some("v3"),
+            at: Some("2026-11-01"),
+            expires: Some("2027-11-01T00:00:00+01:00"),
+        };
+        change(&mut given);
+        given.read(None, Timestamp::parse(NOW).unwrap()).map_err(|wrong| wrong.message().to_owned())
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_it_is_meant_or_named() {
+        let consent = read(|_| {}).unwrap();
+        assert_eq!((consent.number.as_str(), consent.source.as_str()), ("+12025550123", "web-form"));
+        assert_eq!(consent.expires.unwrap().rfc3339(), "2027-10-31T23:00:00.000Z");
+        assert_eq!(read(|given| given.at = None).unwrap().at.rfc3339(), "2026-11-28T12:00:00.000Z");
+        type Case = (fn(&mut Given<'_>), &'static str);
+        let wrong: [Case; 9] = [
+            (|given| given.number = "12025550123", "country"),
+            (|given| given.number = "+1 202 555", "+1"),
+            (|given| given.source = " ", "`source` is empty"),
+            (|given| given.wording = Some("a\nb"), "`wording` must be"),
+            (|given| given.at = Some("2026-11-01T10:00:00"), "is no time"),
+            (|given| given.at = Some("01/02/2026"), "is no time"),
+            (|given| given.at = Some("2026-11-29"), "still to come"),
+            (|given| given.expires = Some("2026-11-01"), "not after"),
+            (|given| given.is_given = false, "of a withdrawal"),
+        ];
+        for (change, words) in wrong {
+            let told = read(change).unwrap_err();
+            assert!(told.contains(words), "{words}: {told}");
+        }
+    }
+}

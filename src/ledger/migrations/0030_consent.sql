@@ -1,0 +1,24 @@
+-- Who agreed to which texts, and who withdrew it. Nothing is overwritten: of the rows of a number and a purpose the
+-- one of the latest time counts, and of two of one moment the withdrawal.
+CREATE TABLE consent (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,   -- never used twice: pages of an export go on behind it
+    number      TEXT NOT NULL,
+    purpose     INTEGER NOT NULL,        -- 0 transactional, 1 marketing
+    given       INTEGER NOT NULL,        -- 1 they agreed, 0 they withdrew it
+    source      TEXT NOT NULL,           -- where they said so
+    wording     TEXT,                    -- the version of what they agreed to
+    at_ms       INTEGER NOT NULL,        -- when they said so
+    expires_ms  INTEGER,                 -- from when on it does not count any more
+    recorded_ms INTEGER NOT NULL,
+    recorded_by TEXT NOT NULL,           -- who wrote it down, as a principal is written; nobody where it was a STOP
+    approver    TEXT,                    -- whose proof it was
+    import      INTEGER                  -- the import that it came with
+) STRICT;
+CREATE INDEX consent_latest ON consent (number, purpose, at_ms DESC, given);
+-- Files of consents that were taken in, or are being: their rows are there for nobody while `owner` is set.
+CREATE TABLE consent_import (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner       INTEGER,                 -- the instance that takes it in; 0 where it is being taken back
+    begun_ms    INTEGER NOT NULL,
+    first       INTEGER NOT NULL         -- its rows have this id or a later one
+) STRICT;

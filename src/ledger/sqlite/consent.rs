@@ -1,0 +1,304 @@
+//! What people agreed to, and what they withdrew.
+//!
+//! A file of records is written in parts, each a transaction of its own. Its row in `consent_import` names the
+//! process that takes it in, and none of its records counts while that name stands. Where it fails or the
+//! process dies, all of it is taken back.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::account::note_act;
+use super::job::{JobResult, contradiction};
+use super::states::sql;
+use super::store::SqliteLedger;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::ledger::consents::{AT_ONCE, ConsentImport, ConsentRecord, Consents, Imported, NewConsent};
+use crate::ledger::{Act, E164};
+use crate::sms::caller_id::same_phone;
+use crate::sms::consent::Latest;
+use crate::sms::peer::Peer;
+use crate::sms::purpose::Purpose;
+
+/// A record `c` that is there for everybody.
+const IS_THERE: &str = "(c.import IS NULL OR EXISTS (SELECT 1 FROM consent_import i WHERE i.id = c.import AND i.owner \
+    IS NULL))";
+
+/// The latest record of a number and a purpose.
+fn latest_sql() -> String {
+    format!(
+        "SELECT c.given, c.at_ms, c.expires_ms FROM consent c WHERE c.number = ?1 AND c.purpose = ?2 AND {IS_THERE} \
+         ORDER BY c.at_ms DESC, c.given LIMIT 1"
+    )
+}
+
+/// The columns that [`record_from`] reads.
+const COLUMNS: &str = "c.id, c.number, c.purpose, c.given, c.source, c.wording, c.at_ms, c.expires_ms, c.recorded_ms, \
+    c.recorded_by, c.approver";
+
+/// Who wrote down what nobody did: the person said STOP.
+const NOBODY: &str = "";
+
+#[async_trait]
+impl Consents for SqliteLedger {
+    async fn record_consent(&self, new: NewConsent, act: Act) -> Result<bool> {
+        let record = move |db: &Connection| {
+            note_act(db, &act)?;
+            insert(db, &new, &act, None)
+        };
+        self.writer()?.run(record).await
+    }
+
+    async fn import_consents(&self, import: ConsentImport) -> Result<Imported> {
+        let (owner, at) = (self.instance.id(), import.act.at);
+        let id = self.writer()?.run(move |db| begin(db, owner, at)).await?;
+        let taken = self.take_in(id, import).await;
+        if taken.is_err()
+            && let Err(error) = self.take_back_import(id).await
+        {
+            tracing::warn!(%error,
+                "consents that were not taken in could not be removed yet; it will be tried again");
+        }
+        taken
+    }
+
+    async fn latest_consent(&self, number: E164<'_>, purpose: Purpose) -> Result<Option<Latest>> {
+        let number = number.0.to_owned();
+        self.read(move |db| latest(db, &number, purpose)).await
+    }
+
+    async fn consents_of(&self, number: E164<'_>) -> Result<Vec<ConsentRecord>> {
+        let number = number.0.to_owned();
+        self.read(move |db| {
+            db.prepare_cached(sql!(
+                "SELECT {COLUMNS} FROM consent c WHERE c.number = ?1 AND {IS_THERE} ORDER BY c.at_ms DESC, c.given"
+            ))?
+            .query_map([number], record_from)?
+            .collect()
+        })
+        .await
+    }
+
+    async fn consents_after(&self, id: i64, most: u32) -> Result<Vec<ConsentRecord>> {
+        self.read(move |db| {
+            db.prepare_cached(sql!(
+                "SELECT {COLUMNS} FROM consent c WHERE c.id > ?1 AND {IS_THERE} ORDER BY c.id LIMIT ?2"
+            ))?
+            .query_map(params![id, most], record_from)?
+            .collect()
+        })
+        .await
+    }
+}
+
+impl SqliteLedger {
+    async fn take_in(&self, id: i64, import: ConsentImport) -> Result<Imported> {
+        let (ConsentImport { act, mut make }, owner) = (import, self.instance.id());
+        let mut imported = Imported::default();
+        loop {
+            let part = make()?;
+            let (count, is_last) = (part.len(), part.len() < AT_ONCE);
+            let part_act = act.clone();
+            let write = move |db: &Connection| {
+                if !is_own(db, id, owner)? {
+                    return Err(contradiction("the consents were taken back by another process"));
+                }
+                let mut new = 0;
+                for consent in &part {
+                    new += u64::from(insert(db, consent, &part_act, Some(id))?);
+                }
+                if is_last {
+                    note_act(db, &part_act)?;
+                    db.prepare_cached("UPDATE consent_import SET owner = NULL WHERE id = ?1")?
+                        .execute([id])?;
+                }
+                Ok(new)
+            };
+            let new = self.writer()?.run(write).await?;
+            imported.new += new;
+            imported.known += u64::try_from(count).unwrap_or(u64::MAX).saturating_sub(new);
+            if is_last {
+                return Ok(imported);
+            }
+            fail::fail_point!("consents-between-parts", |_| -> Result<Imported> { std::process::abort() });
+        }
+    }
+
+    /// Takes back what was not taken in whole.
+    async fn take_back_import(&self, id: i64) -> Result<()> {
+        while !self.writer()?.run(move |db| take_back(db, id)).await? {}
+        Ok(())
+    }
+
+    /// The same of processes that are gone.
+    pub(super) async fn take_back_abandoned(&self) -> Result<()> {
+        let abandoned = |db: &Connection| -> rusqlite::Result<Vec<i64>> {
+            db.prepare_cached(
+                "SELECT id FROM consent_import WHERE owner IS NOT NULL AND owner NOT IN (SELECT id FROM instance)",
+            )?
+            .query_map([], |row| row.get(0))?
+            .collect()
+        };
+        for id in self.read(abandoned).await? {
+            self.take_back_import(id).await?;
+            tracing::warn!("removed consents whose import was cut off: none of them counted");
+        }
+        Ok(())
+    }
+}
+
+fn record_from(row: &Row<'_>) -> rusqlite::Result<ConsentRecord> {
+    Ok(ConsentRecord {
+        id: row.get(0)?,
+        said: NewConsent {
+            number: row.get(1)?,
+            purpose: Purpose::from_number(row.get(2)?),
+            is_given: row.get(3)?,
+            source: row.get(4)?,
+            wording: row.get(5)?,
+            at: Timestamp(row.get(6)?),
+            expires: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+        },
+        recorded: Timestamp(row.get(8)?),
+        by: row.get(9)?,
+        approver: row.get(10)?,
+    })
+}
+
+/// The latest of this person, under this number or another of the same phone.
+pub(super) fn latest(db: &Connection, number: &str, purpose: Purpose) -> rusqlite::Result<Option<Latest>> {
+    let mut statement = db.prepare_cached(sql!("{}", latest_sql()))?;
+    let mut of = |number: &str| {
+        statement
+            .query_row(params![number, purpose.number()], |row| {
+                Ok(Latest { is_given: row.get(0)?, at_ms: row.get(1)?, expires_ms: row.get(2)? })
+            })
+            .optional()
+    };
+    let mut found = of(number)?;
+    for other in same_phone(number) {
+        let rank = |latest: &Latest| (latest.at_ms, !latest.is_given);
+        found = found.into_iter().chain(of(&other)?).max_by_key(rank);
+    }
+    Ok(found)
+}
+
+/// The same where one is needed, by our settings or by those of another process.
+pub(super) fn latest_if_needed(
+    db: &Connection,
+    (needed_for, peers): (&[Purpose], &[Peer]),
+    (number, purpose): (&str, Purpose),
+) -> rusqlite::Result<Option<Latest>> {
+    if needs_consent(needed_for, peers, purpose) { latest(db, number, purpose) } else { Ok(None) }
+}
+
+/// Whether a text for this purpose needs one.
+pub(super) fn needs_consent(needed_for: &[Purpose], peers: &[Peer], purpose: Purpose) -> bool {
+    needed_for.contains(&purpose) || peers.iter().any(|peer| peer.rules.consent_for.contains(&purpose))
+}
+
+/// Writes a record, unless the same one is there.
+fn insert(db: &Connection, new: &NewConsent, act: &Act, import: Option<i64>) -> JobResult<bool> {
+    let NewConsent { number, purpose, is_given, source, wording, at, expires } = new;
+    let added = db
+        .prepare_cached(sql!(
+            "INSERT INTO consent (number, purpose, given, source, wording, at_ms, expires_ms, recorded_ms, \
+             recorded_by, approver, import)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE NOT EXISTS (SELECT 1 FROM consent c WHERE \
+             c.number = ?1 AND c.purpose = ?2 AND c.at_ms = ?6 AND c.given = ?3 AND c.source = ?4 AND c.wording IS ?5 \
+             AND c.expires_ms IS ?7 AND (c.import IS ?11 OR {IS_THERE}))"
+        ))?
+        .execute(params![
+            number,
+            purpose.number(),
+            is_given,
+            source,
+            wording,
+            at.as_millis(),
+            expires.map(Timestamp::as_millis),
+            act.at.as_millis(),
+            act.who,
+            act.approver,
+            import
+        ])?;
+    Ok(added > 0)
+}
+
+/// A STOP withdraws what this person had agreed to by then; that it ends does not give it back.
+pub(super) fn withdraw_by_stop(db: &Connection, number: &str, source: &str, at: Timestamp) -> JobResult<()> {
+    for purpose in Purpose::ALL {
+        let given =
+            latest(db, number, purpose)?.filter(|latest| latest.is_given && latest.at_ms <= at.as_millis());
+        if given.is_none() {
+            continue;
+        }
+        let new = NewConsent {
+            number: number.to_owned(),
+            purpose,
+            is_given: false,
+            source: format!("opt-out: {source}"),
+            wording: None,
+            at,
+            expires: None,
+        };
+        let act =
+            Act { at, who: NOBODY.to_owned(), verb: String::new(), subject: String::new(), approver: None };
+        insert(db, &new, &act, None)?;
+    }
+    Ok(())
+}
+
+fn begin(db: &Connection, owner: i64, at: Timestamp) -> JobResult<i64> {
+    db.prepare_cached(
+        "INSERT INTO consent_import (owner, begun_ms, first) VALUES (?1, ?2, coalesce((SELECT max(id) FROM consent), \
+         0) + 1)",
+    )?
+    .execute([owner, at.as_millis()])?;
+    Ok(db.last_insert_rowid())
+}
+
+fn is_own(db: &Connection, id: i64, owner: i64) -> JobResult<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM consent_import WHERE id = ?1 AND owner = ?2)")?
+        .query_row([id, owner], |row| row.get(0))
+}
+
+/// Takes back some of it. Returns whether nothing of it is left; so it is of one that was taken in.
+fn take_back(db: &Connection, id: i64) -> JobResult<bool> {
+    // Whoever takes it in still, unknown to us, finds that it is not theirs any more.
+    let first: Option<i64> = db
+        .prepare_cached(
+            "UPDATE consent_import SET owner = 0 WHERE id = ?1 AND owner IS NOT NULL RETURNING first",
+        )?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    let Some(first) = first else { return Ok(true) };
+    let gone = db
+        .prepare_cached(
+            "DELETE FROM consent WHERE id IN (SELECT id FROM consent WHERE id >= ?2 AND import = ?1 LIMIT ?3)",
+        )?
+        .execute(params![id, first, i64::try_from(AT_ONCE).unwrap_or(i64::MAX)])?;
+    if gone >= AT_ONCE {
+        return Ok(false);
+    }
+    db.prepare_cached("DELETE FROM consent_import WHERE id = ?1")?.execute([id])?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::schema::MIGRATIONS;
+    use super::*;
+
+    #[test]
+    fn the_latest_consent_is_found_by_an_index_without_sorting() {
+        let db = Connection::open_in_memory().unwrap();
+        MIGRATIONS.into_iter().for_each(|migration| db.execute_batch(migration).unwrap());
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {}", latest_sql())).unwrap();
+        let plan: Vec<String> =
+            statement.query_map(["", "1"], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+        let plan = plan.join("; ");
+        assert!(plan.contains("INDEX consent_latest (number=? AND purpose=?)"), "{plan}");
+        assert!(plan.contains("INTEGER PRIMARY KEY") && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
+}
