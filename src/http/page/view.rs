@@ -151,10 +151,8 @@ fn facts(shown: &Shown) -> Html {
         true => format!("{} ({})", moment(proposal.expires), ahead(proposal.expires, shown.now)),
         false => moment(proposal.expires),
     };
-    let mut facts = vec![
-        ("Asked at", Html::of(&moment(proposal.created))),
-        ("Decide until", Html::of(&until)),
-    ];
+    let mut facts =
+        vec![("Asked at", Html::of(&moment(proposal.created))), ("Decide until", Html::of(&until))];
     facts.push(("Approval", Html::of(proposal.id.as_str())));
     // Afterwards it is another one: the times at which it leaves are part of it.
     if shown.is_open {
