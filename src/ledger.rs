@@ -14,6 +14,7 @@ pub mod long_reply;
 pub mod mark;
 mod model;
 pub mod proposals;
+pub mod reposts;
 mod rules;
 pub mod sqlite;
 pub mod told;
@@ -31,7 +32,7 @@ pub use model::{
 
 use facets::{
     Accounts, Approvers, Clients, Consents, Intents, LongReplies, Outbox, People, Proposals, Queue, Reports,
-    Told, Upkeep, Views, Words,
+    Reposts, Told, Upkeep, Views, Words,
 };
 
 /// The durable ledger, whole: what keeps all of its parts is one.
@@ -51,6 +52,7 @@ pub trait Ledger:
     + Proposals
     + Consents
     + Words
+    + Reposts
 {
 }
 
@@ -69,7 +71,8 @@ impl<
         + Approvers
         + Proposals
         + Consents
-        + Words,
+        + Words
+        + Reposts,
 > Ledger for All
 {
 }

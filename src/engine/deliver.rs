@@ -8,6 +8,7 @@ mod progress;
 mod queue;
 mod recorder;
 mod recover;
+mod repost;
 mod room;
 pub mod segments;
 

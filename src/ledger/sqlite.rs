@@ -45,6 +45,8 @@ mod receipt;
 mod recover;
 mod rehearsal;
 mod reply;
+mod repost;
+mod request;
 mod reserve;
 mod row;
 mod schema;

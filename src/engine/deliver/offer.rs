@@ -22,6 +22,12 @@ impl Deliver {
     /// Hands messages to a carrier in one request, and learns from it how well that carrier is. As many
     /// outcomes as messages, in their order.
     pub async fn at_carrier(&self, carrier: &Carrier, submissions: &[Submission]) -> Vec<Outcome> {
+        self.note_requests(carrier, submissions).await;
+        self.ask_carrier(carrier, submissions).await
+    }
+
+    /// The same of what was noted before.
+    pub(super) async fn ask_carrier(&self, carrier: &Carrier, submissions: &[Submission]) -> Vec<Outcome> {
         crash_point("before-provider");
         let mut outcomes = match submissions {
             [one] => vec![

@@ -247,7 +247,7 @@ fn add_recent(
         // The same text that waits is one that is said twice, unless this one is set for another time.
         let apart_ms = if then.is_none() { (now - at).max(0) } else { age_ms };
         // Somebody is asked about it still: they would be asked twice, and might say yes twice.
-        let is_asked = then.is_none() && state == State::Proposed;
+        let is_asked = then.is_none() && state == State::Proposed && intent.duplicate_window_ms > 0;
         let is_same = facts.same_text.is_none()
             && (is_asked || apart_ms < intent.duplicate_window_ms)
             && is_same_text(draft, row.get_ref(2)?, row.get_ref(5)?, None)
