@@ -292,6 +292,7 @@ mod tests {
             why: None,
             digest: crate::sms::fold::digest(text),
             replies: 0,
+            helps: 0,
             is_parted: false,
             purpose: Purpose::Transactional,
             was_asked: true,

@@ -49,6 +49,9 @@ impl Receive {
                 undecided(carrier, "it has a word, and is no YES or NO with one")
             }
         }
+        if let Some(content) = &reply.content {
+            self.ledger.forget_told(carrier.name(), content).await?;
+        }
         Ok(true)
     }
 
