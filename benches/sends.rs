@@ -561,6 +561,7 @@ async fn receipts(folder: &Path) {
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
+        answers: Default::default(),
         forward: None,
     });
     engine.start(true).await.unwrap();

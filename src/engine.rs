@@ -14,6 +14,7 @@
 //! a room knows the rooms below it, and none knows the facade. `arguments`, `caller`, `halted`, `life`,
 //! `prepared`, `retry` and `signals` are what rooms share.
 
+mod answering;
 mod answers;
 mod arguments;
 mod caller;

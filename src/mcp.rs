@@ -262,7 +262,8 @@ impl ServerHandler for Server {
             progress.end().await;
         }
         let asked = match round {
-            Some(round) => round.asks(&result).await,
+            // Over stdio the client is on this machine.
+            Some(round) => round.asks(&result, matches!(self.callers, Callers::One(_))).await,
             None => None,
         };
         Ok(asked.map_or_else(|| result.into(), CallToolResponse::from))

@@ -98,7 +98,7 @@ async fn pending(
             let done = match settled.meaning {
                 Meaning::Stop => "gets no more texts",
                 Meaning::Start => "may be texted again",
-                Meaning::Other => "has the replies",
+                Meaning::Help | Meaning::Other => "has the replies",
             };
             print_line(&format!("{number} {done}"));
             for other in

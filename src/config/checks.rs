@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::policy::Policy;
 use crate::setting::Span;
 use crate::sms::money::Amount;
+use crate::sms::text::plan;
 use crate::sms::untrusted::escape;
 
 /// Checks what types cannot say.
@@ -77,6 +78,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
     }
     config.http.check().map_err(config_error)?;
     config.replies.words().map_err(|error| config_error(error.message()))?;
+    check_answers(config)?;
     config.quiet.check().map_err(config_error)?;
     check_keep_for(config)?;
     check_senders(config)?;
@@ -98,6 +100,29 @@ fn check_senders(config: &Config) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// What people are answered can be sent, and names providers that are there.
+fn check_answers(config: &Config) -> Result<()> {
+    let replies = &config.replies;
+    replies.answers().map_err(|error| config_error(error.message()))?;
+    for (name, text) in [("help_text", &replies.help_text), ("stop_text", &replies.stop_text)] {
+        let segments = text.as_deref().map_or(0, |text| plan(text).segments());
+        if usize::try_from(config.guard.max_segments).is_ok_and(|most| segments > most) {
+            return Err(config_error(format!(
+                "replies.{name} takes {segments} segments; guard.max_segments is {}",
+                config.guard.max_segments
+            )));
+        }
+    }
+    let is_there = |name: &String| config.provider.iter().any(|provider| provider.name() == name);
+    match replies.answer_for.iter().find(|name| !is_there(name)) {
+        Some(unknown) => Err(config_error(format!(
+            "replies.answer_for names the provider \"{}\", and there is none",
+            escape(unknown)
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The shortest time after which a message is forgotten: its key is known for as long, and a retry comes

@@ -125,11 +125,12 @@ impl Engine {
     }
 
     /// What a client may ask its user to open about what waits for a person; nothing where there is no such page.
+    /// `is_near`: whether the client is on this machine.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn round(&self, caller: &Caller, id: &str) -> Result<Option<Round>> {
-        self.rooms.submit.round(caller, id).await
+    pub async fn round(&self, caller: &Caller, id: &str, is_near: bool) -> Result<Option<Round>> {
+        self.rooms.submit.round(caller, id, is_near).await
     }
 
     /// What became of what a round was about, once, after at most this long. Nothing is sent by it.

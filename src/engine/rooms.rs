@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::answering::Answering;
 use super::answers::Answers;
 use super::carriers::route::Carriers;
 use super::clients::Clients;
@@ -11,7 +12,7 @@ use super::life::Life;
 use super::operate::Operate;
 use super::read::Read;
 use super::receive::{Poll, Receipts, Receive};
-use super::settings::Settings;
+use super::settings::{Answers as Said, Settings};
 use super::signals::Signals;
 use super::submit::Submit;
 use super::tell::Tell;
@@ -42,6 +43,8 @@ pub struct Parts {
     pub default_region: Option<Region>,
     /// The operator's own words for no more texts.
     pub stop_words: StopWords,
+    /// What people are answered who ask for help or for no more texts.
+    pub answers: Said,
     /// Where changes and replies are told, if anywhere.
     pub forward: Option<Target>,
     /// What keeps texts from beginning.
@@ -62,6 +65,7 @@ pub struct Rooms {
     pub poll: Arc<Poll>,
     pub receive: Arc<Receive>,
     pub submit: Arc<Submit>,
+    pub answering: Arc<Answering>,
     pub tell: Arc<Tell>,
     pub read: Read,
     pub operate: Arc<Operate>,
@@ -84,6 +88,7 @@ impl Rooms {
             keep_texts,
             default_region,
             stop_words,
+            answers: said,
             forward,
             halts,
         } = parts;
@@ -110,9 +115,10 @@ impl Rooms {
         let deliver = Arc::new(common.deliver(&settings));
         let receipts = Arc::new(common.receipts());
         let poll = Arc::new(common.poll(&receipts));
-        let receive = Arc::new(common.receive(receipts, &recovery, stop_words));
         let answers = Arc::new(common.answers());
-        let submit = common.submit(&answers, &deliver, settings.bulk_wait, keep_texts);
+        let submit = Arc::new(common.submit(&answers, &deliver, settings.bulk_wait, keep_texts));
+        let answering = Arc::new(common.answering(&submit, said));
+        let receive = Arc::new(common.receive(receipts, (&recovery, &answering), stop_words));
         let read = common.read(answers, &poll);
         let operate = common.operate(&receive);
         let clients = common.clients();
@@ -121,7 +127,8 @@ impl Rooms {
             deliver,
             poll,
             receive,
-            submit: Arc::new(submit),
+            submit,
+            answering,
             tell: Arc::new(tell),
             read,
             operate: Arc::new(operate),
@@ -208,7 +215,22 @@ impl Common {
         }
     }
 
-    fn receive(&self, receipts: Arc<Receipts>, recovery: &Arc<Recovery>, stop_words: StopWords) -> Receive {
+    fn answering(&self, submit: &Arc<Submit>, answers: Said) -> Answering {
+        Answering {
+            ledger: Arc::clone(&self.ledger),
+            submit: Arc::clone(submit),
+            carriers: Arc::clone(&self.carriers),
+            life: Arc::clone(&self.life),
+            answers,
+        }
+    }
+
+    fn receive(
+        &self,
+        receipts: Arc<Receipts>,
+        (recovery, answering): (&Arc<Recovery>, &Arc<Answering>),
+        stop_words: StopWords,
+    ) -> Receive {
         Receive {
             ledger: Arc::clone(&self.ledger),
             carriers: Arc::clone(&self.carriers),
@@ -217,6 +239,7 @@ impl Common {
             receipts,
             recorder: Arc::clone(&self.recorder),
             recovery: Arc::clone(recovery),
+            answering: Arc::clone(answering),
             currency: self.policy.settings().currency,
             default_region: self.default_region,
             stop_words,

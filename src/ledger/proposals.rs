@@ -79,6 +79,8 @@ pub struct Proposal {
     pub held_micros: i64,
     /// In this currency.
     pub currency: String,
+    /// Whether a client came back from a round about it.
+    pub is_round_used: bool,
 }
 
 impl Proposal {

@@ -45,6 +45,8 @@ mod receipt;
 mod recover;
 mod rehearsal;
 mod reply;
+mod repost;
+mod request;
 mod reserve;
 mod row;
 mod schema;
@@ -62,6 +64,7 @@ mod upkeep;
 mod verbs;
 mod wish;
 mod withdraw;
+mod word;
 mod writer;
 
 pub use copy::{Looked, Restored, look_at, restore};

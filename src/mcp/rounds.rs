@@ -54,11 +54,11 @@ impl<'a> Call<'a> {
     }
 
     /// The round for this answer; nothing where nobody is asked, or there is no page that a client may open.
-    pub(super) async fn asks(&self, answer: &CallToolResult) -> Option<InputRequiredResult> {
+    pub(super) async fn asks(&self, answer: &CallToolResult, is_near: bool) -> Option<InputRequiredResult> {
         let shown = answer.structured_content.as_ref()?;
         let id = shown.pointer("/approval/id").and_then(Value::as_str)?;
         // Where this fails the client has its plain answer all the same.
-        let round = self.engine.round(&self.caller, id).await.ok()??;
+        let round = self.engine.round(&self.caller, id, is_near).await.ok()??;
         let bound = SealOptions::new().associated_data(&self.bound).ttl(round.left);
         let state = self.codec().await.ok()?.seal_with(id.as_bytes(), &bound);
         let params = ElicitRequestParams::UrlElicitationParams {
@@ -84,8 +84,9 @@ impl<'a> Call<'a> {
     ) -> std::result::Result<CallToolResult, ErrorData> {
         let unknown = || {
             ErrorData::invalid_params(
-                "`requestState` is none that this call was given: nothing was sent. Call again without `requestState` and \
-                 `inputResponses`, with the idempotency_key of before, or look with get_status",
+                "`requestState` is none of this call, or its time is over: this call has sent nothing, and the one before may have. \
+                 Look with list_sms first; call again only with the idempotency_key of before, without `requestState` and \
+                 `inputResponses`",
                 None,
             )
         };

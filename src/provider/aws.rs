@@ -185,6 +185,8 @@ impl Provider for Aws {
             replies: self.callback.is_some(),
             opt_outs: has_list,
             opt_out_list: has_list,
+            answers_stop: self.callback.is_some(),
+            answers_help: self.callback.is_some(),
             lookup: true,
             ..Capabilities::SEND_ONLY
         }

@@ -63,8 +63,13 @@ pub struct Capabilities {
     pub status: bool,
     /// [`Provider::list`] lists what the vendor has.
     pub list: bool,
-    /// Whether [`Provider::find`] finds a message by our reference, and what it proves.
+    /// Whether [`Provider::find`] finds a message by our reference, and what it proves; where it
+    /// [`reposts`](Self::reposts) that is asked by the request itself.
     pub reference: Reference,
+    /// Its vendor promises to answer the identical request, under the same key, with its first answer, and the
+    /// operator relies on that: a request whose answer was lost may be posted once more
+    /// ([`Provider::request_digest`]).
+    pub reposts: bool,
     /// [`Provider::balance`] answers.
     pub balance: bool,
     /// [`Provider::price`] knows prices before sending.
@@ -79,6 +84,11 @@ pub struct Capabilities {
     pub opt_outs: bool,
     /// It keeps a list of opt-outs that [`Provider::refresh`] reads.
     pub opt_out_list: bool,
+    /// Who writes one of the usual English words for no more texts is blocked and answered there, and no text
+    /// of ours would arrive after that.
+    pub answers_stop: bool,
+    /// Who writes HELP or INFO is answered there.
+    pub answers_help: bool,
     /// Numbers can be looked up or verified (an action of [`Provider::actions`]).
     pub lookup: bool,
     /// Each segment of a text is a request of its own.
@@ -97,6 +107,7 @@ impl Capabilities {
         status: false,
         list: false,
         reference: Reference::None,
+        reposts: false,
         balance: false,
         prices: false,
         receipts_by_push: false,
@@ -104,6 +115,8 @@ impl Capabilities {
         replies: false,
         opt_outs: false,
         opt_out_list: false,
+        answers_stop: false,
+        answers_help: false,
         lookup: false,
         segment_requests: false,
         bounds_itself: false,
@@ -375,6 +388,14 @@ pub trait Provider: Send + Sync {
             outcomes.push(self.send(submission).await);
         }
         outcomes
+    }
+
+    /// What stands for the request by which [`Provider::send`] hands this message over, with all that its vendor
+    /// is shown: whatever differs there makes another digest. Nothing where it does not
+    /// [repost](Capabilities::reposts).
+    fn request_digest(&self, submission: &Submission) -> Option<[u8; 32]> {
+        let _ = submission;
+        None
     }
 
     /// Waits until messages that are handed over would begin soon, and says how many requests that are. More

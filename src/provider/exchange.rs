@@ -205,6 +205,8 @@ pub struct Reply {
     pub content: Option<String>,
     /// Whether it was told before, so that [`Reply::at`] is older than now.
     pub is_again: bool,
+    /// Whether the vendor says that it has answered it by itself.
+    pub is_answered: bool,
 }
 
 impl Reply {

@@ -105,6 +105,7 @@ impl Provider for Plivo {
             // A report may be lost, and one that covers no fields has the text looked up.
             receipts_by_poll: true,
             replies: self.callback.is_some(),
+            answers_stop: self.callback.is_some(),
             lookup: true,
             ..Capabilities::SEND_ONLY
         }

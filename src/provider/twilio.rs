@@ -146,6 +146,8 @@ impl Provider for Twilio {
             // Reports may be lost, and none of them has a price.
             receipts_by_poll: true,
             replies: self.callback.is_some(),
+            answers_stop: self.callback.is_some(),
+            answers_help: self.callback.is_some(),
             lookup: true,
             ..Capabilities::SEND_ONLY
         }

@@ -12,11 +12,13 @@
 //! is an order.
 
 mod announced;
+mod help;
 mod sentences;
 mod signature;
 mod words;
 
 pub use announced::{is_announced, may_be_announced};
+pub use help::{HelpWords, asks_for_help, is_keyword};
 
 use super::fold::letters;
 use signature::Split;
@@ -28,6 +30,8 @@ pub enum Meaning {
     Stop,
     /// Texts again.
     Start,
+    /// The operator's help ([`asks_for_help`]).
+    Help,
     /// Anything else.
     Other,
 }
@@ -38,6 +42,7 @@ impl Meaning {
         match self {
             Self::Stop => "stop",
             Self::Start => "start",
+            Self::Help => "help",
             Self::Other => "reply",
         }
     }

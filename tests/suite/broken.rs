@@ -184,6 +184,7 @@ fn scene(how: How) -> Scene {
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
+        answers: Default::default(),
         forward: None,
     });
     Scene { engine, provider, callback, _folder: folder }

@@ -325,6 +325,7 @@ async fn a_stop_takes_consent_back_and_a_start_does_not_bring_it_back() {
                 at: bench.clock_now(),
                 content: None,
                 is_again: false,
+                is_answered: false,
             }))
             .await;
     };

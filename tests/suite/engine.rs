@@ -81,15 +81,20 @@ struct Scripted {
     script: Mutex<Vec<Outcome>>,
     /// To whom, and what.
     sent: Mutex<Vec<(String, String)>>,
+    /// From whom.
+    shown: Mutex<Vec<Option<String>>>,
+    can: Mutex<Capabilities>,
     stalls: bool,
     /// How long an answer of it takes by the clock of the test, in milliseconds.
     takes: Option<(Arc<TestClock>, i64)>,
+    /// Each answer waits for one of these.
+    answers: Option<Arc<tokio::sync::Semaphore>>,
 }
 
 #[async_trait]
 impl Provider for Scripted {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
+        *self.can.lock().unwrap()
     }
 
     fn name(&self) -> &str {
@@ -101,9 +106,13 @@ impl Provider for Scripted {
     }
 
     async fn send(&self, submission: &Submission) -> Outcome {
+        self.shown.lock().unwrap().push(submission.from.clone());
         self.sent.lock().unwrap().push((submission.to.e164().to_owned(), submission.text.clone()));
         if self.stalls {
             std::future::pending::<()>().await;
+        }
+        if let Some(answers) = &self.answers {
+            answers.acquire().await.unwrap().forget();
         }
         if let Some((clock, ms)) = &self.takes {
             clock.now.fetch_add(*ms, Ordering::SeqCst);
@@ -142,6 +151,15 @@ pub fn bench(script: Vec<Outcome>, change: impl FnOnce(&mut sms_mcp::policy::Set
 
 fn bench_with(provider: Scripted, change: impl FnOnce(&mut sms_mcp::policy::Settings)) -> Bench {
     bench_by(provider, change, |policy, _| policy)
+}
+
+/// One whose carrier does this, and gives no answer before it is let.
+pub fn bench_held(script: Vec<Outcome>) -> (Bench, Arc<tokio::sync::Semaphore>) {
+    let script = Mutex::new(script.into_iter().rev().collect());
+    let answers = Arc::new(tokio::sync::Semaphore::new(0));
+    let bench =
+        bench_with(Scripted { script, answers: Some(Arc::clone(&answers)), ..Scripted::default() }, |_| {});
+    (bench, answers)
 }
 
 /// One whose carrier does this, and takes so long about each, in milliseconds: the machine slept meanwhile.
@@ -208,6 +226,7 @@ fn bench_at(
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
+        answers: Default::default(),
         forward: None,
     });
     Bench { engine, clock, provider, _folder: folder }
@@ -266,6 +285,7 @@ impl Bench {
             keep_texts: true,
             default_region: None,
             stop_words: Default::default(),
+            answers: Default::default(),
             forward: None,
         })
     }
@@ -273,21 +293,48 @@ impl Bench {
     /// The server started again on the same ledger, with these rules of when a person is asked.
     pub fn restarted_asking(&self, rules: sms_mcp::policy::Approval, number: u8) -> Engine {
         let policy = self.engine.guard().clone().asking(rules);
-        Engine::new(Parts {
+        self.restarted(number, |parts| Parts { policy, ..parts })
+    }
+
+    /// The server started again on the same ledger, with these answers to HELP and STOP.
+    pub fn restarted_answering(&self, answers: sms_mcp::engine::settings::Answers, number: u8) -> Engine {
+        self.restarted(number, |parts| Parts { answers, ..parts })
+    }
+
+    /// The server started again on the same ledger, with other parts.
+    pub fn restarted(&self, number: u8, change: impl FnOnce(Parts) -> Parts) -> Engine {
+        let ledger =
+            SqliteLedger::open(&self._folder.path().join("ledger.db"), self.clock.now(), [number; 8]);
+        Engine::new(change(Parts {
             halts: Arc::default(),
-            ledger: Arc::new(
-                SqliteLedger::open(&self._folder.path().join("ledger.db"), Timestamp(NOON), [number; 8])
-                    .unwrap(),
-            ),
+            ledger: Arc::new(ledger.unwrap()),
             carriers: Carriers::one(Arc::<Scripted>::clone(&self.provider)),
-            policy,
+            policy: self.engine.guard().clone(),
             clock: Arc::<TestClock>::clone(&self.clock) as SharedClock,
             settings: sms_mcp::engine::Settings::default(),
             keep_texts: true,
             default_region: None,
             stop_words: Default::default(),
+            answers: Default::default(),
             forward: None,
-        })
+        }))
+    }
+
+    /// What the provider can do from now on.
+    pub fn can(&self, change: impl FnOnce(&mut Capabilities)) {
+        change(&mut self.provider.can.lock().unwrap());
+    }
+
+    /// What the provider tells another engine later.
+    pub async fn report_to(&self, engine: &Engine, event: sms_mcp::provider::exchange::Event) {
+        let provider: Arc<dyn Provider> = Arc::<Scripted>::clone(&self.provider);
+        let carrier = Carrier::new(provider, None, Default::default());
+        engine.take_events(&carrier, vec![event]).await.unwrap();
+    }
+
+    /// The senders that the provider was to show.
+    pub fn shown(&self) -> Vec<Option<String>> {
+        self.provider.shown.lock().unwrap().clone()
     }
 
     /// The files of the ledger.

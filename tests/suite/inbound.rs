@@ -85,6 +85,7 @@ fn event_of(value: &Value, now: Timestamp, message: Option<&MessageId>) -> Resul
             at,
             content: None,
             is_again: false,
+            is_answered: false,
         }),
         Some("opt_out") => Event::OptOut {
             number: need("from")?.into(),
@@ -233,6 +234,7 @@ fn parts_with(
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
+        answers: Default::default(),
         forward: Target::new(
             forward,
             forward.secret.as_ref().map(|_| SecretText::new(crate::forward::secret())).as_ref(),

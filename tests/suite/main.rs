@@ -9,11 +9,13 @@
 )]
 #![allow(missing_docs)]
 
+mod answers;
 mod approvals;
 mod approvers;
 mod arrows;
 mod broken;
 mod browser;
+mod by_text;
 mod carrier;
 mod carriers;
 mod cli;

@@ -150,6 +150,7 @@ async fn agents_see_nothing_of_it_and_people_answer_the_agent() {
         at: bench.clock_now(),
         content: None,
         is_again: false,
+        is_answered: false,
     };
     bench.report(Event::Reply(reply)).await;
     let alice = caller(Base::Open);

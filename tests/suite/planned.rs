@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use sms_mcp::clock::{Clock as _, SystemClock};
 use sms_mcp::engine::Base;
 use sms_mcp::engine::contract::{BulkArgs, CancelArgs, Recipient, SendArgs, Status, StatusArgs};
+use sms_mcp::engine::opt_outs::Wants;
 use sms_mcp::error::ErrorKind;
 use sms_mcp::sms::message::State;
 
-use crate::engine::{Bench, NOON, bench, bench_slow, caller, to};
-use crate::support::{Desk, Era, answer, eventually_async, fictional, refusal};
+use crate::engine::{Bench, NOON, bench, bench_held, bench_slow, caller, to};
+use crate::support::{Desk, Era, answer, eventually_async, fictional, operator, refusal};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -217,6 +218,11 @@ async fn what_must_have_left_is_not_tried_again_after_that() {
     let late = SendArgs { deliver_by: by(&bench), ..to(1, "x") };
     let refused = bench.send(late).await.unwrap_err();
     assert_eq!((refused.kind(), bench.tries()), (ErrorKind::ProviderUnavailable, 1), "{refused}");
+    assert!(refused.message().contains("the time by which it was to leave is over"), "{refused}");
+    assert!(
+        refused.details().provider_said.is_none() && refused.next_step().contains("deliver_by"),
+        "{refused}"
+    );
     // Within the time it is.
     let bench = bench_slow(vec![busy()], 10_000);
     let early = SendArgs { deliver_by: by(&bench), ..to(1, "x") };
@@ -228,4 +234,20 @@ async fn what_must_have_left_is_not_tried_again_after_that() {
     let args = BulkArgs { recipients, message: "x".into(), deliver_by: by(&bench), ..BulkArgs::default() };
     let told = bench.engine.send_bulk(caller(Base::Named("process".into())), args, None, None).await.unwrap();
     assert_eq!((told.counts.get("expired"), bench.tries()), (Some(&1), 1), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_stop_between_two_tries_holds() {
+    use sms_mcp::provider::Outcome;
+    let busy = || Outcome::NotSent { retry_after_ms: Some(500), why: "busy".into() };
+    let (bench, answers) = bench_held(vec![busy(), busy()]);
+    let stop = async {
+        eventually_async("the first try", async || bench.tries() == 1).await;
+        bench.engine.set_opt_out(&operator(), &fictional(1), Wants::NoTexts).await.unwrap();
+        answers.add_permits(9);
+    };
+    let (refused, ()) = tokio::join!(bench.send(to(1, "x")), stop);
+    let refused = refused.unwrap_err();
+    assert_eq!((refused.kind(), bench.tries()), (ErrorKind::OptedOut, 1), "{refused}");
+    assert!(refused.details().provider_said.is_none(), "{refused}");
 }

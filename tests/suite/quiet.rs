@@ -170,6 +170,7 @@ async fn who_wrote_within_four_hours_is_answered_at_any_hour() {
             at: wrote_at,
             content: None,
             is_again: false,
+            is_answered: false,
         }))
         .await;
     let status = async |n, text: &str| bench.send(ad(n, text)).await.unwrap().status;

@@ -253,6 +253,7 @@ fn field_by(
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
+        answers: Default::default(),
         forward: None,
     });
     Field { engine, folder }

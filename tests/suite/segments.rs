@@ -185,6 +185,7 @@ fn desk_with(
         keep_texts: false,
         default_region: None,
         stop_words: Default::default(),
+        answers: Default::default(),
         forward: None,
     });
     Desk { engine, store, _folder: folder }
@@ -443,6 +444,7 @@ fn reply(id: &str, from: &str, text: &str) -> Event {
         at: SystemClock.now(),
         content: None,
         is_again: false,
+        is_answered: false,
     })
 }
 

@@ -124,6 +124,7 @@ async fn desk() -> Desk {
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
+        answers: Default::default(),
         forward: None,
     });
     engine.start(true).await.unwrap();
@@ -150,6 +151,7 @@ fn on_record(from: &str, text: &str, first: i64) -> NewReply {
     let (provider, from, to, text) =
         ("silent".to_owned(), from.to_owned(), "36179".to_owned(), text.to_owned());
     NewReply {
+        is_help: false,
         provider,
         vendor_id,
         from,
@@ -232,6 +234,7 @@ impl Desk {
             at,
             content: Some(content),
             is_again,
+            is_answered: false,
         };
         assert!(self.tell(Event::Reply(reply)).await);
     }
@@ -667,6 +670,7 @@ async fn what_reads_like_a_receipt_is_one_only_for_the_message_that_went_to_whoe
             at,
             content: None,
             is_again: false,
+            is_answered: false,
         };
         assert!(desk.tell(Event::Claimed { receipt, reply: has_reply.then_some(reply) }).await);
     };

@@ -12,10 +12,22 @@ use crate::engine::retry::{Backoff, LONGEST_WAIT_MS, MAX_TRIES};
 use crate::error::ErrorKind;
 use crate::provider::{Outcome, Submission};
 
+/// What is said of what must have left by now.
+pub const TOO_LATE: &str = "the time by which it was to leave is over";
+
+/// What is said of what must not leave any more.
+pub const OPTED_OUT_SINCE: &str = "its recipient has asked for no more texts meanwhile";
+
 impl Deliver {
     /// Hands messages to a carrier in one request, and learns from it how well that carrier is. As many
     /// outcomes as messages, in their order.
     pub async fn at_carrier(&self, carrier: &Carrier, submissions: &[Submission]) -> Vec<Outcome> {
+        self.note_requests(carrier, submissions).await;
+        self.ask_carrier(carrier, submissions).await
+    }
+
+    /// The same of what was noted before.
+    pub(super) async fn ask_carrier(&self, carrier: &Carrier, submissions: &[Submission]) -> Vec<Outcome> {
         crash_point("before-provider");
         let mut outcomes = match submissions {
             [one] => vec![
@@ -87,6 +99,9 @@ impl Deliver {
                 if let Some(halted) = self.halting.halted(carrier.name(), submission) {
                     return halted;
                 }
+                if let Some(refused) = self.opted_out_since(submission).await {
+                    return refused;
+                }
             }
             if let Err(resting) = carrier.breaker.admit(self.life.now()) {
                 return rests(carrier, resting);
@@ -103,6 +118,20 @@ impl Deliver {
                 return outcome;
             }
             backoff.sleep_ms(&self.life, asked).await;
+        }
+    }
+
+    /// The refusal of a text whose recipient has asked for no more since it was accepted: asked before each try but the
+    /// first, when the ledger was asked just now.
+    pub(super) async fn opted_out_since(&self, submission: &Submission) -> Option<Outcome> {
+        match self.ledger.out_since(submission.to.e164()).await {
+            Ok(None) => None,
+            Ok(Some(_)) => {
+                let why = OPTED_OUT_SINCE.to_owned();
+                Some(Outcome::Rejected { code: ErrorKind::OptedOut, why })
+            }
+            // In doubt nothing is tried again.
+            Err(error) => Some(Outcome::NotSent { retry_after_ms: None, why: error.to_string() }),
         }
     }
 
@@ -137,6 +166,9 @@ impl Deliver {
             }
             let mut own = None;
             if before.is_some() {
+                if let Some(outcome) = self.opted_out_since(submission).await {
+                    return Some(Ended { carrier, outcome });
+                }
                 let noted = self.ledger.hand_on(&submission.id, carrier.name()).await;
                 if let Err(error) = noted {
                     tracing::error!(message = %submission.id, %error,
@@ -160,7 +192,7 @@ impl Deliver {
 
 /// What becomes of what must have left by now.
 pub(super) fn too_late() -> Outcome {
-    Outcome::NotSent { retry_after_ms: None, why: "the time by which it was to leave is over".to_owned() }
+    Outcome::NotSent { retry_after_ms: None, why: TOO_LATE.to_owned() }
 }
 
 fn is_rejected(before: Option<&Ended<'_>>) -> bool {

@@ -234,8 +234,14 @@ impl Deliver {
                     waiting.push((message, too_late()));
                     continue;
                 }
-                match self.halting.halted(carrier.name(), &message.submission) {
-                    Some(halted) => waiting.push((message, halted)),
+                if let Some(halted) = self.halting.halted(carrier.name(), &message.submission) {
+                    waiting.push((message, halted));
+                    continue;
+                }
+                // The claim has asked before the first.
+                let refused = if tries > 1 { self.opted_out_since(&message.submission).await } else { None };
+                match refused {
+                    Some(refused) => self.ended(carrier, message, refused).await,
                     None => going.push(message),
                 }
             }

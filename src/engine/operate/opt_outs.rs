@@ -123,7 +123,7 @@ impl Operate {
                 self.tell_vendors(&number, true).await
             }
             Meaning::Start => self.set_opt_out(person.caller(), number.e164(), Wants::Texts(person)).await?.1,
-            Meaning::Other => Vec::new(),
+            Meaning::Help | Meaning::Other => Vec::new(),
         };
         let forward = self.forward;
         let settled = store.settle_pending(id, Some(number.e164()), forward, self.life.now()).await?;

@@ -297,6 +297,7 @@ mod tests {
             why: None,
             digest: *digest,
             replies: 0,
+            helps: 0,
             is_parted: false,
             purpose: Purpose::Transactional,
             was_asked: true,

@@ -157,6 +157,7 @@ impl Receive {
                 at: long.at,
                 content: None,
                 is_again: true,
+                is_answered: false,
             };
             if is_whole {
                 self.take_reply(carrier, reply).await?;

@@ -21,13 +21,19 @@ impl Receive {
         number: Option<&Number>,
     ) -> Result<Meaning> {
         let meaning = reply::meaning(&reply.text, number.map(Number::calling_code), &self.stop_words);
-        let Some(number) =
-            number.filter(|_| meaning == Meaning::Other && reply::may_be_announced(&reply.text))
-        else {
+        if meaning != Meaning::Other {
             return Ok(meaning);
-        };
-        let said = self.ledger.last_text(ProviderName(carrier.name()), E164(number.e164()), reply.at).await?;
-        let is_announced = said.is_some_and(|said| reply::is_announced(&reply.text, &said));
-        Ok(if is_announced { Meaning::Stop } else { meaning })
+        }
+        if let Some(number) = number.filter(|_| reply::may_be_announced(&reply.text)) {
+            let provider = ProviderName(carrier.name());
+            let said = self.ledger.last_text(provider, E164(number.e164()), reply.at).await?;
+            if said.is_some_and(|said| reply::is_announced(&reply.text, &said)) {
+                return Ok(Meaning::Stop);
+            }
+        }
+        // Where nobody answers it, an agent may.
+        let is_heard = self.answering.knows_help() || reply.is_answered;
+        let asks = is_heard && reply::asks_for_help(&reply.text, self.answering.help_words());
+        Ok(if asks { Meaning::Help } else { Meaning::Other })
     }
 }

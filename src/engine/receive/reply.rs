@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::room::{FIRST_WAIT, PATIENCE, Receive};
 use crate::clock::Timestamp;
+use crate::engine::answering::{Due, Heard};
 use crate::engine::carriers::carrier::Carrier;
 use crate::engine::carriers::route::Carriers;
 use crate::engine::carriers::word::is_usable_id;
@@ -94,6 +95,9 @@ impl Receive {
         let (told, was_told_before) = (reply.at, reply.is_again);
         let mut reply = self.as_told_first(carrier, Reply { vendor_id: reply_id(&reply), ..reply }).await?;
         let who = self.who(carrier, &reply.from).await?;
+        if self.take_decision(carrier, &reply, &who, pieces.is_none()).await? {
+            return Ok(());
+        }
         let meaning = match pieces {
             None => self.meaning_of_any(carrier, &reply, &who.people).await?,
             Some(pieces) => self.meaning_of_pieces(carrier, &reply, pieces, &who.people).await?,
@@ -132,7 +136,13 @@ impl Receive {
             order,
         };
         let news = self.take_wish(carrier, &who, &asked).await?;
+        // While the reply is whole, and before a vendor is told that this person wants no texts.
+        let person = who.lifts().filter(|_| !is_unsettled);
+        let is_news = person.is_some_and(|person| news.contains(person));
+        let heard = Heard { carrier, reply: &reply, person, meaning, is_news };
+        let answer = self.answering.due(&heard);
         let new = NewReply {
+            is_help: meaning == Meaning::Help,
             provider: carrier.name().to_owned(),
             vendor_id: reply.vendor_id,
             from: written_as(&reply.from, &who, is_unsettled),
@@ -147,27 +157,50 @@ impl Receive {
         let recorded = self.ledger.record_reply(new, self.life.now()).await?;
         let is_new = recorded != Recorded::Known;
         if let Recorded::New(answered) = recorded {
-            tracing::debug!(
-                provider = carrier.name(),
-                message = answered.as_ref().map(MessageId::as_str),
-                "reply received"
-            );
-            self.signals.to_tell();
-            if let Some(id) = answered {
-                self.signals.changed(&id);
-            }
+            self.tell_of(carrier, answered, meaning);
         }
+        let answer = answer.filter(|_| is_new);
         // A process that died in between has recorded the stop and told nobody.
         let to_tell = if is_new && is_out { who.people } else { news };
-        if carrier.capabilities().opt_outs {
-            for number in to_tell {
-                let (carriers, life, provider) =
-                    (Arc::clone(&self.carriers), Arc::clone(&self.life), carrier.name().to_owned());
-                self.life
-                    .spawn(async move { tell_opt_out(&carriers, &life, &provider, &number, is_out).await });
-            }
-        }
+        let to_tell = if carrier.capabilities().opt_outs { to_tell } else { Vec::new() };
+        self.answer_and_tell(carrier, answer, (to_tell, is_out));
         Ok(())
+    }
+
+    /// Tells whoever waits for replies of one that is on record. A HELP is no agent's business.
+    fn tell_of(&self, carrier: &Carrier, answered: Option<MessageId>, meaning: Meaning) {
+        let (provider, message) = (carrier.name(), answered.as_ref().map(MessageId::as_str));
+        tracing::debug!(provider, message, "reply received");
+        self.signals.to_tell();
+        if let Some(id) = answered.filter(|_| meaning != Meaning::Help) {
+            self.signals.changed(&id);
+        }
+    }
+
+    /// Answers whoever wrote, and then tells the vendor whom it is to let no texts through to, or to let them
+    /// through again: after it knows the answer would not arrive.
+    fn answer_and_tell(
+        &self,
+        carrier: &Carrier,
+        answer: Option<Due>,
+        (to_tell, is_out): (Vec<Number>, bool),
+    ) {
+        if answer.is_none() && to_tell.is_empty() {
+            return;
+        }
+        let (carriers, life, answering, provider) = (
+            Arc::clone(&self.carriers),
+            Arc::clone(&self.life),
+            Arc::clone(&self.answering),
+            carrier.name().to_owned(),
+        );
+        self.life.spawn(async move {
+            if let Some(answer) = answer {
+                answering.answer(answer).await;
+            }
+            let each = to_tell.iter().map(|number| tell_opt_out(&carriers, &life, &provider, number, is_out));
+            futures::future::join_all(each).await;
+        });
     }
 
     /// Records that a vendor has somebody on its list of opt-outs, or no longer.
@@ -261,7 +294,7 @@ impl Receive {
             Meaning::Stop => who.people.iter().chain(&said).collect(),
             Meaning::Start if asked.order == Order::InDoubt => Vec::new(),
             Meaning::Start => who.lifts().into_iter().collect(),
-            Meaning::Other => Vec::new(),
+            Meaning::Help | Meaning::Other => Vec::new(),
         };
         for number in whom {
             if matches!(asked.order, Order::Again | Order::Listed)
@@ -485,7 +518,7 @@ fn is_unsettled(who: &Who, meaning: Meaning) -> bool {
     match meaning {
         Meaning::Stop => who.is_shared || who.is_doubtful(),
         Meaning::Start => who.is_shared || who.lifts().is_none(),
-        Meaning::Other => who.is_shared,
+        Meaning::Help | Meaning::Other => who.is_shared,
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::receipts::Receipts;
+use crate::engine::answering::Answering;
 use crate::engine::carriers::route::Carriers;
 use crate::engine::deliver::{Recorder, Recovery};
 use crate::engine::life::Life;
@@ -28,6 +29,7 @@ pub struct Receive {
     pub receipts: Arc<Receipts>,
     pub recorder: Arc<Recorder>,
     pub recovery: Arc<Recovery>,
+    pub answering: Arc<Answering>,
     /// The currency of all budgets.
     pub currency: Currency,
     /// The country of national numbers.

@@ -20,14 +20,18 @@ const LEAVES_WITHIN: Duration = Duration::from_secs(5);
 
 impl Submit {
     /// What a client may ask its user to open: nothing where nobody serves the page at an address that may be
-    /// opened, or nobody may decide any more.
+    /// opened, nobody may decide any more, or such a round was used before. An address of this machine is one where
+    /// the client is on it, too (`is_near`): elsewhere it is somebody else's.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
-    pub async fn round(&self, caller: &Caller, id: &str) -> Result<Option<Round>> {
-        let Some(page) = self.answers.page.get().filter(|page| may_be_opened(page)) else { return Ok(None) };
+    pub async fn round(&self, caller: &Caller, id: &str, is_near: bool) -> Result<Option<Round>> {
+        let Some(page) = self.answers.page.get().filter(|page| may_be_opened(page, is_near)) else {
+            return Ok(None);
+        };
         let now = self.life.now();
-        let found = self.proposal_of(caller, id).await?.filter(|proposal| proposal.is_open(now));
+        let found = self.proposal_of(caller, id).await?;
+        let found = found.filter(|proposal| proposal.is_open(now) && !proposal.is_round_used);
         Ok(found.map(|proposal| {
             let Proposal { id, reasons, expires, messages, held_micros, currency, .. } = proposal;
             let texts = if messages == 1 { "1 text waits".to_owned() } else { format!("{messages} texts wait") };
@@ -98,8 +102,26 @@ impl Submit {
     }
 }
 
-/// Whether a client may open an address for its user: it is encrypted, or on this machine.
-fn may_be_opened(page: &str) -> bool {
+/// Whether a client may open an address for its user: it is encrypted, or on the machine that both are on.
+fn may_be_opened(page: &str, is_near: bool) -> bool {
     let plain = page.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or(rest));
-    page.starts_with("https://") || plain.is_some_and(is_loopback)
+    page.starts_with("https://") || (is_near && plain.is_some_and(is_loopback))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_leads_elsewhere_than_it_says_is_not_opened() {
+        for (page, near, far) in [
+            ("https://sms.example.com", true, true),
+            ("http://127.0.0.1:8788", true, false),
+            ("http://localhost:8787", true, false),
+            ("http://10.0.0.7:8787", false, false),
+            ("http://localhost.example.com", false, false),
+        ] {
+            assert_eq!((may_be_opened(page, true), may_be_opened(page, false)), (near, far), "{page}");
+        }
+    }
 }

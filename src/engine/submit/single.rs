@@ -13,6 +13,7 @@ use crate::engine::caller::Caller;
 use crate::engine::carriers::route::Way;
 use crate::engine::contract::{Approval, BudgetLeft, Price, SendAnswer, SendArgs, Status};
 use crate::engine::deliver::outcome::{not_possible, settlement_of};
+use crate::engine::deliver::{OPTED_OUT_SINCE, TOO_LATE};
 use crate::engine::halted::is_halt;
 use crate::engine::life::{crash_point, locked};
 use crate::engine::prepared::Prepared;
@@ -312,6 +313,7 @@ pub fn failure(code: ErrorKind, id: &MessageId, why: Option<&str>) -> Error {
     let message = match code {
         ErrorKind::OutcomeUnknown => format!("the answer for {id} was lost; it may have gone out"),
         ErrorKind::PartlySent => format!("only some of the segments of {id} went out"),
+        _ if is_told_between_tries(why) => format!("{id} was not sent: {}", why.unwrap_or_default()),
         ErrorKind::ProviderUnavailable => format!("no provider took {id}"),
         ErrorKind::RateLimited => format!("{id} was not sent: {}", why.unwrap_or("others wait before it")),
         code if is_halt(code) => format!("{id} was not sent: {}", why.unwrap_or("nothing begins now")),
@@ -324,12 +326,21 @@ pub fn failure(code: ErrorKind, id: &MessageId, why: Option<&str>) -> Error {
     let error = Error::new(code, message).about_message(id.as_str());
     let error = if code == ErrorKind::RateLimited { error.retry_after_ms(TURN_MS) } else { error };
     match why {
+        Some(TOO_LATE) => {
+            error.next("Nothing was sent. Send it with a later `deliver_by`, if it still makes sense.")
+        }
+        Some(OPTED_OUT_SINCE) => error,
         // These words are ours.
         Some(why) if code != ErrorKind::RateLimited && !is_halt(code) && !is_ours(code) => {
             error.provider_said(untrusted::escape(why))
         }
         _ => error,
     }
+}
+
+/// Whether these are our words for a message that was not tried again.
+fn is_told_between_tries(why: Option<&str>) -> bool {
+    why.is_some_and(|why| why == TOO_LATE || why == OPTED_OUT_SINCE)
 }
 
 /// Whether a message that was accepted is refused so by us and by no provider: by a person, or when it was about

@@ -17,6 +17,8 @@ pub const MOST_PENDING: u32 = 1_000;
 /// A reply of a person.
 #[derive(Clone)]
 pub struct NewReply {
+    /// Whether it asks for the operator's help: then it wakes nobody.
+    pub is_help: bool,
     /// The provider that it came through.
     pub provider: String,
     /// The provider's id of it: the same one is recorded once.

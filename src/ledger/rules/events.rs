@@ -200,6 +200,7 @@ mod tests {
     #[test]
     fn a_reply_that_is_settled_names_what_it_settles() {
         let reply = NewReply {
+            is_help: false,
             provider: "mailpro".into(),
             vendor_id: "r-1".into(),
             from: "07400 123456".into(),

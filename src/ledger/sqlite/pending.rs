@@ -92,7 +92,7 @@ const fn number_of(meaning: Meaning) -> u8 {
     match meaning {
         Meaning::Stop => 0,
         Meaning::Start => 1,
-        Meaning::Other => 2,
+        Meaning::Help | Meaning::Other => 2,
     }
 }
 

@@ -158,7 +158,7 @@ fn proposal_columns() -> String {
          (SELECT id FROM batch WHERE seq = p.batch), ''), p.reasons, p.created_ms, p.expires_ms, p.decision, \
          p.decided_ms, p.decided_by, p.approver, p.why, (SELECT count(*) FROM message m WHERE {OF_IT}), (SELECT \
          count(*) FROM message m WHERE {OF_IT} AND {waits}), (SELECT coalesce(sum(m.held_micros), 0) FROM message m \
-         WHERE {OF_IT} AND {waits}), coalesce((SELECT m.currency FROM message m WHERE {OF_IT} LIMIT 1), '')"
+         WHERE {OF_IT} AND {waits}), coalesce((SELECT m.currency FROM message m WHERE {OF_IT} LIMIT 1), ''), p.round_used"
     )
 }
 
@@ -202,6 +202,7 @@ fn proposal_from(row: &Row<'_>) -> rusqlite::Result<Proposal> {
         waiting: row.get(13)?,
         held_micros: row.get(14)?,
         currency: row.get(15)?,
+        is_round_used: row.get(16)?,
     })
 }
 
@@ -395,7 +396,7 @@ pub(super) fn pending(db: &Connection, intent: &Intent) -> JobResult<Sum> {
 }
 
 /// See [`Proposals::decide`].
-fn decide(db: &Connection, deciding: &Deciding) -> JobResult<Taken> {
+pub(super) fn decide(db: &Connection, deciding: &Deciding) -> JobResult<Taken> {
     let id = deciding.id.as_str();
     let found: Option<Proposal> = db
         .prepare_cached(sql!("SELECT {} FROM proposal p WHERE id = ?1", proposal_columns()))?

@@ -9,6 +9,7 @@ use super::consent::{latest, needs_consent};
 use super::group::Group;
 use super::job::JobResult;
 use super::opt_out::opted_out;
+use super::request;
 use super::row::{COLUMNS, record_from};
 use super::settle::CANCELED;
 use super::states::{IS_ACCEPTED, IS_ATTEMPTING, IS_IN_HAND, IS_QUEUED, QUEUED, sql};
@@ -364,6 +365,7 @@ fn unclaim_in(group: &mut Group<'_>, owner: i64, back: &[Back]) -> JobResult<()>
         let Some((mut open, history, batch, opted_out_ms)) = found else { continue };
         let Some((before, changed_ms)) = without_claim(&history) else { continue };
         update.execute(params![open.seq, changed_ms, before, rests_until.map(Timestamp::as_millis)])?;
+        request::forget(db, id)?;
         open.state = State::Queued;
         if let Some(at) = opted_out_ms {
             advance_and_post(group, &mut open, &opted_out(Timestamp(at)))?;

@@ -77,8 +77,8 @@ pub(super) fn record_reply(
     let added = db
         .prepare_cached(
             "INSERT INTO reply (provider, vendor_id, message, sender, recipient, text, at_ms, is_whole, \
-             owner, unshown)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT count(*) >= ?10 FROM
+             owner, is_help, unshown)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?12, (SELECT count(*) >= ?10 FROM
                 (SELECT 1 FROM reply r WHERE r.sender = ?4 AND r.at_ms > ?7 - ?11 AND r.at_ms < ?7 + ?11 \
              LIMIT ?10))) ON CONFLICT (provider, vendor_id) DO NOTHING",
         )?
@@ -93,7 +93,8 @@ pub(super) fn record_reply(
             reply.is_whole,
             owner,
             SHOWN_AN_HOUR,
-            HOUR_MS
+            HOUR_MS,
+            reply.is_help
         ])?;
     if added == 0 {
         return Ok(Recorded::Known);

@@ -48,6 +48,7 @@ pub(super) fn read(message: &str, now: Timestamp) -> Result<Vec<Event>, NotBelie
                 at: now,
                 content: None,
                 is_again: false,
+                is_answered: false,
             })])
         }
         None => Ok(Vec::new()),

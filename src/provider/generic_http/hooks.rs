@@ -446,6 +446,7 @@ impl Replies {
             at: self.at.as_ref().and_then(|at| moment(&at.find(seen)?, delivery.now)).unwrap_or(delivery.now),
             content: None,
             is_again: false,
+            is_answered: false,
         })
     }
 }

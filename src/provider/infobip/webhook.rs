@@ -139,5 +139,6 @@ fn reply(id: String, result: &Value, delivery: &Delivery<'_>) -> Option<Reply> {
         at: text("receivedAt").and_then(super::answers::moment).unwrap_or(delivery.now),
         content: None,
         is_again: false,
+        is_answered: false,
     })
 }

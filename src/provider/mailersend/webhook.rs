@@ -131,5 +131,6 @@ fn reply(body: &Value, delivery: &Delivery<'_>) -> Result<Reply, NotBelieved> {
         at: find(&["created_at", "received_at"]).and_then(moment_of).unwrap_or(delivery.now),
         content: None,
         is_again: false,
+        is_answered: false,
     })
 }

@@ -159,5 +159,6 @@ fn reply(id: &str, fields: &Fields, now: Timestamp) -> Option<Vec<Event>> {
         at: now,
         content: None,
         is_again: false,
+        is_answered: false,
     })])
 }

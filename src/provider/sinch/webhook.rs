@@ -135,5 +135,6 @@ fn reply(body: &Value, delivery: &Delivery<'_>) -> Option<Reply> {
         at: text("received_at").and_then(Timestamp::parse).unwrap_or(delivery.now),
         content: None,
         is_again: false,
+        is_answered: false,
     })
 }

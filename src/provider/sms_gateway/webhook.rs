@@ -107,5 +107,6 @@ fn reply(body: &Value, payload: &Value, delivery: &Delivery<'_>) -> Option<Reply
         at,
         content: None,
         is_again: false,
+        is_answered: false,
     })
 }

@@ -104,5 +104,6 @@ fn reply(id: String, payload: &Value, delivery: &Delivery<'_>) -> Option<Reply> 
         at: text("/received_at").and_then(crate::clock::Timestamp::parse).unwrap_or(delivery.now),
         content: None,
         is_again: false,
+        is_answered: false,
     })
 }

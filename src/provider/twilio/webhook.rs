@@ -178,6 +178,8 @@ fn reply(id: &str, fields: &Fields, delivery: &Delivery<'_>) -> Option<Vec<Event
         at: delivery.now,
         content: None,
         is_again: false,
+        // Whatever it says there, the Messaging Service has answered it.
+        is_answered: fields.get("OptOutType").is_some(),
     };
     Some(wish.into_iter().chain([Event::Reply(reply)]).collect())
 }

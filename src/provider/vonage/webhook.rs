@@ -260,6 +260,7 @@ impl Hooks {
                 at,
                 content: None,
                 is_again: false,
+                is_answered: false,
             })]);
         };
         let error = body.get("error").unwrap_or(&Value::Null);
@@ -326,6 +327,7 @@ fn text(id: &str, fields: &Fields, delivery: &Delivery<'_>) -> Option<Vec<Event>
             at,
             content: None,
             is_again: false,
+            is_answered: false,
         }),
     }])
 }

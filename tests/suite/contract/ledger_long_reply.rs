@@ -357,6 +357,7 @@ async fn a_reply_with_gaps_is_marked_where_it_is_kept_and_where_it_is_told_onwar
         let store = place.open();
         take(&*store, intent(vec![draft(1)])).await;
         let reply = |n: u32, is_whole| NewReply {
+            is_help: false,
             provider: "sandbox".into(),
             vendor_id: format!("r-{n}"),
             from: draft(1).to,

@@ -111,6 +111,7 @@ async fn whoever_was_texted_is_known_for_ever_and_as_lately_as_before(backend: B
 fn reply(n: u32, id: &str, to: &str, at: Timestamp) -> NewReply {
     let (provider, vendor_id, from, to) = ("sandbox".into(), id.into(), draft(n).to, to.into());
     NewReply {
+        is_help: false,
         provider,
         vendor_id,
         from,

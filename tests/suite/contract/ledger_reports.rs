@@ -467,6 +467,7 @@ fn reply(vendor_id: &str, n: u32, at: Timestamp) -> NewReply {
     let (from, text) = (draft(n).to, format!("re {vendor_id}"));
     let (provider, vendor_id, to) = ("sandbox".into(), vendor_id.into(), "SENDER".into());
     NewReply {
+        is_help: false,
         provider,
         vendor_id,
         from,

@@ -15,6 +15,7 @@ async fn keep(store: &dyn Ledger, texts: &[(&str, i64)], now: Timestamp) {
 
 fn reply(vendor_id: &str, content: Option<&str>, at: Timestamp) -> NewReply {
     NewReply {
+        is_help: false,
         provider: "sandbox".into(),
         vendor_id: vendor_id.into(),
         from: "+33199000001".into(),

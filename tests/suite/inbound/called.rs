@@ -96,6 +96,7 @@ impl Provider for Acme {
                 at: delivery.now,
                 content: None,
                 is_again: false,
+                is_answered: false,
             }),
         }])
     }

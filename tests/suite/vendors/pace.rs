@@ -161,6 +161,7 @@ async fn a_large_bulk_leaves_fifty_at_a_time_sixty_times_a_minute_and_each_perso
         keep_texts: true,
         default_region: None,
         stop_words: Default::default(),
+        answers: Default::default(),
         forward: None,
     });
     engine.start(true).await.unwrap();
