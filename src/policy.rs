@@ -248,6 +248,7 @@ impl Policy {
         peers::check_lists(ask, facts)?;
         check_opted_out(ask, facts)?;
         check_stop_pending(ask, facts)?;
+        consent::check_objection(ask, facts)?;
         self.check_consent(ask, facts)?;
         self.decide_duplicate(ask, facts)?;
         self.decide_frequency(ask, facts)?;

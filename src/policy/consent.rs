@@ -53,6 +53,24 @@ impl Policy {
     }
 }
 
+/// Keeps marketing from somebody whose reply may ask for no more texts, until a person has read it.
+///
+/// # Errors
+/// [`ErrorKind::OptedOut`].
+pub(super) fn check_objection(ask: &Ask<'_>, facts: &Facts) -> Result<()> {
+    if !facts.is_objection_pending || ask.purpose != Purpose::Marketing {
+        return Ok(());
+    }
+    let why = format!(
+        "a reply that may be from {} seems to ask for no more texts, and nobody has read it yet (pending)",
+        ask.to
+    );
+    Err(Error::new(ErrorKind::OptedOut, why).next(
+        "Nothing was sent, and no marketing may be until the operator settled it (`sms-mcp opt-out pending`). Tell \
+         the user; do not look for another way.",
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -128,6 +146,18 @@ mod tests {
         assert!(told_by_peer.contains("another process") && told_by_peer.contains("strict.toml"));
         assert!(!told(&[Purpose::Marketing], |_, facts| with(facts)).unwrap().contains("another process"));
         assert_eq!(told(&[], |_, facts| facts.peers = [peer(Vec::new())].into()), None);
+    }
+
+    #[test]
+    fn an_objection_that_nobody_read_keeps_marketing_and_nothing_else() {
+        let policy = Policy::new(Settings::default(), BTreeMap::new());
+        let to = Number::parse("+447400123456", None).unwrap();
+        let facts = Facts { is_objection_pending: true, ..Facts::default() };
+        let ask = Ask { purpose: Purpose::Marketing, ..Ask::to(&to, 0) };
+        let refused = policy.decide(&ask, &facts).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::OptedOut);
+        assert!(refused.next_step().contains("opt-out pending"), "{}", refused.next_step());
+        assert!(policy.decide(&Ask::to(&to, 0), &facts).is_ok());
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What a reply asks for: no more texts, texts again, or nothing of that kind.
+//! What a reply asks for: no more texts, texts again, or nothing of that kind. One that asks for no more texts in
+//! many words is an objection (`objection`), which a person has to read.
 //!
 //! A word counts when it is the whole reply, whatever its case, script and punctuation: "Stop." is one, "stop
 //! by at eight" is none. The whole reply may be longer than the word: phones add a signature, people say it
@@ -12,6 +13,7 @@
 //! is an order.
 
 mod announced;
+mod objection;
 mod sentences;
 mod signature;
 mod words;
@@ -28,6 +30,8 @@ pub enum Meaning {
     Stop,
     /// Texts again.
     Start,
+    /// No more texts, in many words: somebody has to read it, and marketing waits until then.
+    Objection,
     /// Anything else.
     Other,
 }
@@ -38,6 +42,7 @@ impl Meaning {
         match self {
             Self::Stop => "stop",
             Self::Start => "start",
+            Self::Objection => "objection",
             Self::Other => "reply",
         }
     }
@@ -115,6 +120,8 @@ pub fn meaning(text: &str, calling_code: Option<u16>, own: &StopWords) -> Meanin
         && words::is_start(&letters(&reply.order))
     {
         Meaning::Start
+    } else if objection::objects(text) {
+        Meaning::Objection
     } else {
         Meaning::Other
     }

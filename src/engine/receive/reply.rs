@@ -216,7 +216,7 @@ impl Receive {
         Ok(meaning)
     }
 
-    /// What a text with gaps asks for. A STOP that stands in any piece is one, whatever was in the gap; a
+    /// What a text with gaps asks for. A STOP or an objection that stands in any piece is one, whatever was in the gap; a
     /// START is none, for nobody knows what else was written.
     async fn meaning_of_pieces(
         &self,
@@ -225,13 +225,16 @@ impl Receive {
         pieces: &[Piece],
         people: &[Number],
     ) -> Result<Meaning> {
+        let mut found = Meaning::Other;
         for piece in pieces {
             let alone = Reply { text: piece.text.clone(), ..reply.clone() };
-            if self.meaning_of_any(carrier, &alone, people).await? == Meaning::Stop {
-                return Ok(Meaning::Stop);
+            match self.meaning_of_any(carrier, &alone, people).await? {
+                Meaning::Stop => return Ok(Meaning::Stop),
+                Meaning::Objection => found = Meaning::Objection,
+                Meaning::Start | Meaning::Other => {}
             }
         }
-        Ok(Meaning::Other)
+        Ok(found)
     }
 
     /// Who a sender is.
@@ -254,14 +257,15 @@ impl Receive {
         let mut said = None;
         // First what waits: told again after a crash in between, the people who are stopped by then would not
         // be in doubt.
-        if asked.is_unsettled || asked.order == Order::InDoubt {
+        let is_to_read = asked.meaning == Meaning::Objection;
+        if asked.is_unsettled || is_to_read || asked.order == Order::InDoubt {
             said = self.pend(carrier, who, asked).await?;
         }
         let whom: Vec<&Number> = match asked.meaning {
             Meaning::Stop => who.people.iter().chain(&said).collect(),
             Meaning::Start if asked.order == Order::InDoubt => Vec::new(),
             Meaning::Start => who.lifts().into_iter().collect(),
-            Meaning::Other => Vec::new(),
+            Meaning::Objection | Meaning::Other => Vec::new(),
         };
         for number in whom {
             if matches!(asked.order, Order::Again | Order::Listed)
@@ -424,6 +428,12 @@ impl Receive {
                 "too many replies of ambiguous senders wait for the operator, and this one is not kept: \
                  settle it with sms-mcp opt-out pending"
             );
+        } else if pended.is_new && asked.meaning == Meaning::Objection {
+            tracing::warn!(
+                provider,
+                "a reply seems to ask for no more texts, and marketing to its sender waits: read it, and settle it \
+                 with sms-mcp opt-out pending"
+            );
         } else if pended.is_new {
             let (wish, people) = (asked.meaning.as_str(), who.people.len());
             tracing::warn!(
@@ -485,7 +495,7 @@ fn is_unsettled(who: &Who, meaning: Meaning) -> bool {
     match meaning {
         Meaning::Stop => who.is_shared || who.is_doubtful(),
         Meaning::Start => who.is_shared || who.lifts().is_none(),
-        Meaning::Other => who.is_shared,
+        Meaning::Objection | Meaning::Other => who.is_shared,
     }
 }
 

@@ -22,3 +22,5 @@ CREATE TABLE consent_import (
     begun_ms    INTEGER NOT NULL,
     first       INTEGER NOT NULL         -- its rows have this id or a later one
 ) STRICT;
+-- Long replies that ask for no more texts, which nobody has read yet (wish 3 of `pending`).
+CREATE INDEX pending_objection ON pending (ending) WHERE settled_ms IS NULL AND wish = 3;
