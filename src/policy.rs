@@ -13,6 +13,7 @@ mod asking;
 mod assumed;
 mod consent;
 mod limits;
+mod marketing;
 mod own;
 mod peers;
 pub mod quiet;
@@ -50,6 +51,7 @@ pub use ask::{Ask, Whole};
 pub use assumed::Assumed;
 pub use consent::Consent;
 pub use limits::{Policy, Slice};
+pub use marketing::Marketing;
 pub use settings::{AllowDuplicate, Scheduling, Settings};
 pub use timing::Timing;
 

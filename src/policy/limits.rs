@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::approval::Approval;
 use super::consent::Consent;
+use super::marketing::Marketing;
 use super::quiet::{self, Quiet};
 use super::settings::{Scheduling, Settings};
 use super::timing::Timing;
@@ -22,6 +23,7 @@ pub struct Policy {
     pub(super) late: Span,
     pub(super) approval: Approval,
     pub(super) consent: Consent,
+    pub(super) marketing: Marketing,
 }
 
 /// A limit that `open_session` asks for; it can only be narrower than what contains it.
@@ -45,6 +47,7 @@ impl Policy {
             late,
             approval: Approval::default(),
             consent: Consent::default(),
+            marketing: Marketing::default(),
         }
     }
 

@@ -18,7 +18,7 @@ mod sentences;
 mod signature;
 mod words;
 
-pub use announced::{is_announced, may_be_announced};
+pub use announced::{announces_stop, is_announced, may_be_announced};
 
 use super::fold::letters;
 use signature::Split;
