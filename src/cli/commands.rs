@@ -184,6 +184,7 @@ const fn role(command: &Command) -> Role {
         Command::Send(command) if !command.dry_run => Role::Sends("send"),
         Command::Bulk(command) if !command.dry_run => Role::Sends("bulk"),
         Command::Campaign(command) if !command.dry_run => Role::Sends("campaign"),
+        Command::Consent { action: ConsentAction::Ask { .. } } => Role::Sends("consent ask"),
         Command::Send(_) | Command::Bulk(_) | Command::Campaign(_) => Role::Quotes,
         _ => Role::Looks,
     }

@@ -78,6 +78,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
     config.http.check().map_err(config_error)?;
     config.replies.words().map_err(|error| config_error(error.message()))?;
     config.quiet.check().map_err(config_error)?;
+    config.consent.check().map_err(config_error)?;
     config.marketing.check().map_err(config_error)?;
     check_keep_for(config)?;
     check_senders(config)?;

@@ -13,11 +13,13 @@
 //! is an order.
 
 mod announced;
+mod consent;
 mod objection;
 mod sentences;
 mod signature;
 mod words;
 
+pub use consent::{YesWords, is_yes};
 pub use announced::{announces_stop, is_announced, may_be_announced};
 
 use super::fold::letters;

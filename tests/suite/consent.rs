@@ -195,10 +195,16 @@ fn ad(n: usize, text: &str) -> SendArgs {
     SendArgs { purpose: Some(Purpose::Marketing), ..to(n, text) }
 }
 
+const QUESTION: &str = "Do you want offers from Acme? Reply YES to get them, STOP to get none.";
+
+fn asked() -> Consent {
+    Consent { ask_text: Some(QUESTION.into()), ask_words: vec!["Beitritt".into()], ..Consent::default() }
+}
+
 fn bench(marketing: Mode) -> Bench {
     bench_made(|policy| {
         let policy = policy.quiet_hours(Settings { marketing, ..Settings::default() });
-        policy.consenting(Consent { required_for: vec![Purpose::Marketing] })
+        policy.consenting(Consent { required_for: vec![Purpose::Marketing], ..asked() })
     })
 }
 
@@ -392,6 +398,61 @@ async fn a_long_reply_that_asks_to_stop_pauses_marketing_to_that_number_until_th
     assert_eq!(bench.kind(to(1, "Your bill")).await, Some(ErrorKind::OptedOut), "now nothing leaves");
     assert_eq!(bench.engine.pending_opt_outs(&operator()).await.unwrap(), []);
     bench.engine.stop(Duration::from_millis(100)).await;
+}
+
+#[tokio::test]
+async fn who_was_asked_and_answers_yes_from_that_number_in_time_has_agreed_to_that_question() {
+    let bench = bench(Mode::Off);
+    let asks = async |n| bench.engine.ask_consent(&operator(), &fictional(n)).await;
+    let agreed = async |n| bench.kind(ad(n, "Sale")).await != Some(ErrorKind::ConsentMissing);
+    says(&bench, 1, "YES").await;
+    assert!(!agreed(1).await, "nobody asked");
+    let (number, until) = asks(1).await.unwrap();
+    assert_eq!((number, until.as_millis()), (fictional(1), NOON + 1_000 + 7 * 24 * HOUR_MS));
+    assert_eq!(bench.handed(), [(fictional(1), QUESTION.to_owned())]);
+    assert_eq!(asks(1).await.unwrap_err().kind(), ErrorKind::RecipientLimit, "once a day");
+    says(&bench, 2, "YES").await;
+    says(&bench, 1, "YES apple").await;
+    says(&bench, 1, "yes, but who is this?").await;
+    assert!(!agreed(1).await && !agreed(2).await);
+    says(&bench, 1, "Yes please!").await;
+    assert!(agreed(1).await && !agreed(2).await);
+    let (_, records) = bench.engine.consents_of(&operator(), &fictional(1)).await.unwrap();
+    assert_eq!((records.len(), records[0].said.source.as_str()), (1, "double-opt-in"));
+    assert!(records[0].said.wording.as_ref().unwrap().starts_with("ask-"), "{records:?}");
+    assert_eq!(asks(1).await.unwrap_err().kind(), ErrorKind::InvalidArgument, "they agreed already");
+    // A STOP in between ends the question, and who wants no texts is not asked.
+    asks(3).await.unwrap();
+    says(&bench, 3, "STOP").await;
+    let tries = bench.tries();
+    assert_eq!(asks(3).await.unwrap_err().kind(), ErrorKind::OptedOut);
+    says(&bench, 3, "START").await;
+    says(&bench, 3, "YES").await;
+    assert!(!agreed(3).await && bench.tries() == tries);
+    // The operator's own word counts, and no yes that comes too late.
+    asks(4).await.unwrap();
+    says(&bench, 4, "beitritt").await;
+    assert!(agreed(4).await);
+    asks(5).await.unwrap();
+    bench.later(7 * 24 * HOUR_MS);
+    says(&bench, 5, "YES").await;
+    assert!(!agreed(5).await);
+    let quiet = bench_made(|policy| policy);
+    let refused = quiet.engine.ask_consent(&operator(), &fictional(1)).await.unwrap_err();
+    assert!(refused.kind() == ErrorKind::NotSupported && refused.message().contains("ask_text"), "{refused}");
+}
+
+#[test]
+fn the_question_is_asked_from_the_command_line_and_its_words_are_no_stop_words() {
+    let desk = Desk::new(&asking().replace("[consent]\n", "[consent]\nask_text = \"Offers? Reply YES\"\n"));
+    let asked = desk.done(&["consent", "ask", &fictional(1)]);
+    assert!(asked.out.contains("was asked; a YES counts until"), "{asked:?}");
+    assert_eq!(desk.sent()[0]["text"], "Offers? Reply YES");
+    let again = desk.run(&["consent", "ask", &fictional(1)]);
+    assert!(again.code == 1 && again.err.contains("asked today already"), "{again:?}");
+    assert_eq!(desk.sent().len(), 1);
+    let wrong = Desk::new("[consent]\nask_words = [\"stop\"]\n").run(&["list"]);
+    assert!(wrong.code == 1 && wrong.err.contains("consent.ask_words has"), "{wrong:?}");
 }
 
 /// The commands of the page do what it says, in its order.

@@ -132,6 +132,9 @@ impl Receive {
             order,
         };
         let news = self.take_wish(carrier, &who, &asked).await?;
+        if meaning == Meaning::Other && pieces.is_none() && !is_unsettled {
+            self.take_yes(carrier, &who, &reply).await?;
+        }
         let new = NewReply {
             provider: carrier.name().to_owned(),
             vendor_id: reply.vendor_id,

@@ -13,7 +13,7 @@ use super::states::sql;
 use super::store::SqliteLedger;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::ledger::consents::{AT_ONCE, ConsentImport, ConsentRecord, Consents, Imported, NewConsent};
+use crate::ledger::consents::{AT_ONCE, ConsentAsk, ConsentImport, ConsentRecord, Consents, Imported, NewConsent};
 use crate::ledger::{Act, E164};
 use crate::sms::caller_id::same_phone;
 use crate::sms::consent::Latest;
@@ -35,6 +35,9 @@ fn latest_sql() -> String {
 /// The columns that [`record_from`] reads.
 const COLUMNS: &str = "c.id, c.number, c.purpose, c.given, c.source, c.wording, c.at_ms, c.expires_ms, c.recorded_ms, \
     c.recorded_by, c.approver";
+
+/// The source of a yes to a question of the operator's.
+const DOUBLE_OPT_IN: &str = "double-opt-in";
 
 /// Who wrote down what nobody did: the person said STOP.
 const NOBODY: &str = "";
@@ -60,6 +63,15 @@ impl Consents for SqliteLedger {
                 "consents that were not taken in could not be removed yet; it will be tried again");
         }
         taken
+    }
+
+    async fn note_ask(&self, ask: ConsentAsk) -> Result<()> {
+        self.writer()?.run(move |db| note_ask(db, &ask)).await
+    }
+
+    async fn take_yes(&self, number: E164<'_>, at: Timestamp, now: Timestamp) -> Result<bool> {
+        let number = number.0.to_owned();
+        self.writer()?.run(move |db| take_yes(db, &number, at, now)).await
     }
 
     async fn latest_consent(&self, number: E164<'_>, purpose: Purpose) -> Result<Option<Latest>> {
@@ -224,8 +236,56 @@ fn insert(db: &Connection, new: &NewConsent, act: &Act, import: Option<i64>) -> 
     Ok(added > 0)
 }
 
+/// See [`Consents::note_ask`].
+fn note_ask(db: &Connection, ask: &ConsentAsk) -> JobResult<()> {
+    let ConsentAsk { number, purpose, wording, expires, act } = ask;
+    note_act(db, act)?;
+    db.prepare_cached(
+        "INSERT INTO consent_ask (number, purpose, wording, at_ms, expires_ms, asked_by) VALUES (?1, ?2, ?3, ?4, ?5, \
+         ?6) ON CONFLICT (number) DO UPDATE SET purpose = excluded.purpose, wording = excluded.wording, at_ms = \
+         excluded.at_ms, expires_ms = excluded.expires_ms, asked_by = excluded.asked_by",
+    )?
+    .execute(params![
+        number,
+        purpose.number(),
+        wording,
+        act.at.as_millis(),
+        expires.as_millis(),
+        act.who
+    ])?;
+    Ok(())
+}
+
+/// See [`Consents::take_yes`].
+fn take_yes(db: &Connection, number: &str, at: Timestamp, now: Timestamp) -> JobResult<bool> {
+    let asked: Option<(i64, String, String)> = db
+        .prepare_cached(
+            "DELETE FROM consent_ask WHERE number = ?1 AND at_ms <= ?2 AND expires_ms > ?2 RETURNING purpose, \
+             wording, asked_by",
+        )?
+        .query_row(params![number, at.as_millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((purpose, wording, who)) = asked else { return Ok(false) };
+    let new = NewConsent {
+        number: number.to_owned(),
+        purpose: Purpose::from_number(purpose),
+        is_given: true,
+        source: DOUBLE_OPT_IN.to_owned(),
+        wording: Some(wording),
+        at: at.min(now),
+        expires: None,
+    };
+    let act =
+        Act { at: now, who, verb: String::new(), subject: String::new(), approver: None };
+    insert(db, &new, &act, None)?;
+    Ok(true)
+}
+
 /// A STOP withdraws what this person had agreed to by then; that it ends does not give it back.
 pub(super) fn withdraw_by_stop(db: &Connection, number: &str, source: &str, at: Timestamp) -> JobResult<()> {
+    // Whoever was asked has answered.
+    db.prepare_cached("DELETE FROM consent_ask WHERE number = ?1 AND at_ms <= ?2")?
+        .execute(params![number, at.as_millis()])?;
     for purpose in Purpose::ALL {
         let given =
             latest(db, number, purpose)?.filter(|latest| latest.is_given && latest.at_ms <= at.as_millis());
