@@ -56,11 +56,7 @@ pub(super) async fn opt_out(
 
 /// How many wait for the operator, in words.
 pub(super) fn waits(count: usize) -> String {
-    if count == 1 {
-        "1 entry waits".to_owned()
-    } else {
-        format!("{count} entries wait")
-    }
+    if count == 1 { "1 entry waits".to_owned() } else { format!("{count} entries wait") }
 }
 
 /// `opt-out pending`: who said what, where nobody can tell. Not what they wrote.

@@ -56,14 +56,13 @@ impl Engine {
             text: text.clone(),
             by: By::Routes,
             key: format!("consent:{}:{}", to.e164(), self.rooms.life.now().utc_day()),
-            day: Limits {
-                spend_micros: Some(rules.ask_spend.0),
-                messages: Some(rules.ask_per_day.into()),
-            },
+            day: Limits { spend_micros: Some(rules.ask_spend.0), messages: Some(rules.ask_per_day.into()) },
         };
         if let OwnSent::Before(_) = self.rooms.submit.send_own(own).await? {
             let message = format!("{to} was asked today already");
-            return Err(Error::new(ErrorKind::RecipientLimit, message).next("Nothing was sent. Ask another day."));
+            return Err(
+                Error::new(ErrorKind::RecipientLimit, message).next("Nothing was sent. Ask another day.")
+            );
         }
         let expires = self.rooms.operate.note_ask(caller, &to, &text).await?;
         Ok((to.e164().to_owned(), expires))

@@ -92,7 +92,10 @@ impl Marketing {
             let name = format!("marketing.require_stop_text.{}", escape(language));
             if language != DEFAULT && !LANGUAGES.iter().any(|(known, _)| known == language) {
                 let known: Vec<&str> = LANGUAGES.iter().map(|(known, _)| *known).collect();
-                return Err(format!("{name} is for no language here; there are default, {}", known.join(", ")));
+                return Err(format!(
+                    "{name} is for no language here; there are default, {}",
+                    known.join(", ")
+                ));
             }
             if line.chars().count() > MAX_LINE || line.trim() != line || line.chars().any(char::is_control) {
                 return Err(format!("{name} must be one line of at most {MAX_LINE} characters"));
@@ -204,7 +207,11 @@ impl Policy {
             return Ok(Cow::Borrowed(text));
         }
         if let Some(row) = one_way(to) {
-            return if rules.has_way_out(text) { Ok(Cow::Borrowed(text)) } else { Err(no_way_out(row, rules)) };
+            return if rules.has_way_out(text) {
+                Ok(Cow::Borrowed(text))
+            } else {
+                Err(no_way_out(row, rules))
+            };
         }
         match rules.line(to.region()).filter(|_| !rules.says_how(text)) {
             Some(line) => Ok(Cow::Owned(format!("{}\n{line}", text.trim_end()))),
@@ -289,7 +296,10 @@ mod tests {
         ] {
             let refused = told(text).unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::NoWayOut, "{text}");
-            assert!(refused.message().contains("SA") && refused.message().contains("docs.mapp.com"), "{refused}");
+            assert!(
+                refused.message().contains("SA") && refused.message().contains("docs.mapp.com"),
+                "{refused}"
+            );
             assert!(refused.message().contains("https://example.com/stop or stop@example.com"), "{refused}");
         }
         assert!(worded(&rules, saudi, Purpose::Transactional, "Your code").is_ok());
@@ -322,7 +332,9 @@ mod tests {
         ] {
             assert_eq!(told("+12025550123", text), text);
         }
-        for text in ["Stop by our shop", "We never stop!", "Don't STOP now", "Reply YES for the non-stop sale"] {
+        for text in
+            ["Stop by our shop", "We never stop!", "Don't STOP now", "Reply YES for the non-stop sale"]
+        {
             assert!(told("+12025550123", text).ends_with("\nReply STOP to end"), "{text}");
         }
         assert_eq!(worded(&rules, "+12025550123", Purpose::Transactional, "Code").unwrap(), "Code");
@@ -338,6 +350,9 @@ mod tests {
         assert!(wrong(rules(&[], &[("fr", "STOP au 36180")])).contains("no `default`"));
         assert!(wrong(rules(&[], &[("default", "Have a nice day")])).contains("does not say how"));
         assert!(wrong(rules(&[], &[("default", "Reply STOP\nto end")])).contains("one line"));
-        assert!(wrong(rules(&[], &[("default", "Reply STOP"), ("FR", "STOP au 36180")])).contains("for no language"));
+        assert!(
+            wrong(rules(&[], &[("default", "Reply STOP"), ("FR", "STOP au 36180")]))
+                .contains("for no language")
+        );
     }
 }

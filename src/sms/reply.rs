@@ -19,8 +19,8 @@ mod sentences;
 mod signature;
 mod words;
 
-pub use consent::{YesWords, is_yes};
 pub use announced::{announces_stop, is_announced, may_be_announced};
+pub use consent::{YesWords, is_yes};
 
 use super::fold::letters;
 use signature::Split;

@@ -353,9 +353,8 @@ const OBJECTS: &str = "Hello, I bought one last week already. Please don't text 
 
 #[tokio::test]
 async fn a_long_reply_that_asks_to_stop_pauses_marketing_to_that_number_until_the_operator_read_it() {
-    let bench = bench_made(|policy| {
-        policy.quiet_hours(Settings { marketing: Mode::Off, ..Settings::default() })
-    });
+    let bench =
+        bench_made(|policy| policy.quiet_hours(Settings { marketing: Mode::Off, ..Settings::default() }));
     assert_eq!(bench.kind(ad(1, "Sale")).await, None);
     // Nobody hands it over yet.
     let queued = bench
@@ -383,11 +382,10 @@ async fn a_long_reply_that_asks_to_stop_pauses_marketing_to_that_number_until_th
     assert!(!bench.engine.opt_outs(&operator()).await.unwrap().iter().any(|out| out.number == fictional(1)));
 
     let waiting = bench.engine.pending_opt_outs(&operator()).await.unwrap();
-    assert_eq!((waiting.len(), waiting[0].meaning, &waiting[0].people[..]), (
-        1,
-        Meaning::Objection,
-        &[fictional(1)][..]
-    ));
+    assert_eq!(
+        (waiting.len(), waiting[0].meaning, &waiting[0].people[..]),
+        (1, Meaning::Objection, &[fictional(1)][..])
+    );
     bench.engine.dismiss_pending(&person(), waiting[0].id).await.unwrap();
     assert_eq!(bench.kind(ad(1, "And again")).await, None, "it was let go");
     // Said once more it waits once more, and settled it is an opt-out.

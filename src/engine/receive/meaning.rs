@@ -16,7 +16,9 @@ impl Receive {
     /// # Errors
     /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn take_yes(&self, carrier: &Carrier, who: &Who, reply: &Reply) -> Result<()> {
-        let Some(number) = who.lifts().filter(|_| is_yes(&reply.text, &self.yes_words)) else { return Ok(()) };
+        let Some(number) = who.lifts().filter(|_| is_yes(&reply.text, &self.yes_words)) else {
+            return Ok(());
+        };
         if self.ledger.take_yes(E164(number.e164()), reply.at, self.life.now()).await? {
             tracing::info!(provider = carrier.name(), "a consent was given by a reply");
         }

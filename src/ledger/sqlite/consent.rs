@@ -7,8 +7,8 @@ use super::account::note_act;
 use super::job::JobResult;
 use super::states::sql;
 use crate::clock::Timestamp;
-use crate::ledger::consents::{AT_ONCE, ConsentAsk, ConsentRecord, NewConsent};
 use crate::ledger::Act;
+use crate::ledger::consents::{AT_ONCE, ConsentAsk, ConsentRecord, NewConsent};
 use crate::sms::caller_id::same_phone;
 use crate::sms::consent::Latest;
 use crate::sms::peer::Peer;
@@ -152,8 +152,7 @@ pub(super) fn take_yes(db: &Connection, number: &str, at: Timestamp, now: Timest
         at: at.min(now),
         expires: None,
     };
-    let act =
-        Act { at: now, who, verb: String::new(), subject: String::new(), approver: None };
+    let act = Act { at: now, who, verb: String::new(), subject: String::new(), approver: None };
     insert(db, &new, &act, None)?;
     Ok(true)
 }

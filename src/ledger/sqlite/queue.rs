@@ -298,12 +298,7 @@ struct Picked {
 type WhyNot = (ErrorKind, &'static str);
 
 /// Why a message may not leave by what its recipient said, asked at the moment at which it would.
-fn why_not(
-    db: &Connection,
-    claim: &Claim,
-    peers: &[Peer],
-    message: &Record,
-) -> JobResult<Option<WhyNot>> {
+fn why_not(db: &Connection, claim: &Claim, peers: &[Peer], message: &Record) -> JobResult<Option<WhyNot>> {
     if message.purpose == Purpose::Marketing && is_objection_pending(db, &message.to)? {
         return Ok(Some((ErrorKind::OptedOut, "a reply of this person seems to ask for no more texts")));
     }
@@ -315,11 +310,7 @@ fn why_not(
 }
 
 /// Ends what its recipient does not agree to any more, with its money given back.
-fn end_unwanted(
-    db: &Connection,
-    now: Timestamp,
-    unwanted: &[(Record, WhyNot)],
-) -> JobResult<Vec<MessageId>> {
+fn end_unwanted(db: &Connection, now: Timestamp, unwanted: &[(Record, WhyNot)]) -> JobResult<Vec<MessageId>> {
     if unwanted.is_empty() {
         return Ok(Vec::new());
     }
@@ -327,10 +318,7 @@ fn end_unwanted(
     Group::over(db, |group| -> JobResult<()> {
         for (message, (code, why)) in unwanted {
             let mut open: Open = find.query_row([message.sequence], open_from)?;
-            let ended = Step {
-                code: Some(*code),
-                ..Step::new(State::Rejected, now, Some(why))
-            };
+            let ended = Step { code: Some(*code), ..Step::new(State::Rejected, now, Some(why)) };
             advance_and_post(group, &mut open, &ended)?;
         }
         Ok(())

@@ -86,7 +86,8 @@ fn is_way_out(before: &[String], word: &str, behind: &[String]) -> bool {
         VERB_WORDS.contains(token) || words::REPLY_WITH.iter().any(|verb| token.contains(verb))
     };
     let is_asked = before.iter().rev().find(|token| !BETWEEN_WORDS.contains(*token)).is_some_and(is_verb);
-    let is_code = |token: &String| token.len() >= SHORT_CODE && token.bytes().all(|byte| byte.is_ascii_digit());
+    let is_code =
+        |token: &String| token.len() >= SHORT_CODE && token.bytes().all(|byte| byte.is_ascii_digit());
     let is_purpose = |token: &String| words::is_plain(token) || words::is_alone(token) || is_code(token);
     let leads = |token: &String| PURPOSE_WORDS.contains(token) || AT_WORDS.contains(token);
     let leads_on = behind.first().is_some_and(leads) && behind.get(1).is_some_and(is_purpose);

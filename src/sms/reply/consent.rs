@@ -18,13 +18,14 @@ const MAX_CHARS: usize = 32;
 const MAX_REPLY: usize = 60;
 
 /// "Yes", as people write it.
-const YES: &str = "yes y oui ja j si sì sim да так tak ano áno evet ναι igen kyllä はい 是 是的 好 好的 同意 네 예 نعم כן";
+const YES: &str =
+    "yes y oui ja j si sì sim да так tak ano áno evet ναι igen kyllä はい 是 是的 好 好的 同意 네 예 نعم כן";
 
 /// What may stand beside it.
-const COURTESIES: &str = "please pls thanks thank you ok okay merci bitte danke gracias por favor obrigado obrigada grazie";
+const COURTESIES: &str =
+    "please pls thanks thank you ok okay merci bitte danke gracias por favor obrigado obrigada grazie";
 
-static YES_WORDS: LazyLock<HashSet<String>> =
-    LazyLock::new(|| YES.split_whitespace().map(letters).collect());
+static YES_WORDS: LazyLock<HashSet<String>> = LazyLock::new(|| YES.split_whitespace().map(letters).collect());
 static COURTESY_WORDS: LazyLock<HashSet<String>> =
     LazyLock::new(|| COURTESIES.split_whitespace().map(letters).collect());
 
@@ -74,10 +75,30 @@ mod tests {
     #[test]
     fn a_yes_is_the_whole_reply() {
         let own = YesWords::new(&["Beitritt".to_owned()]).unwrap();
-        for yes in ["YES", "Yes please!", "y", "Oui, merci", "JA", "s\u{ed}", "\u{662f}\u{7684}", "beitritt", "Yes\n\nSent from my iPhone"] {
+        for yes in [
+            "YES",
+            "Yes please!",
+            "y",
+            "Oui, merci",
+            "JA",
+            "s\u{ed}",
+            "\u{662f}\u{7684}",
+            "beitritt",
+            "Yes\n\nSent from my iPhone",
+        ] {
             assert!(is_yes(yes, &own), "{yes}");
         }
-        for no in ["YES apple", "yes but not daily", "no", "", "yesterday", "YES 4711", "not yes", "yes stop", "START"] {
+        for no in [
+            "YES apple",
+            "yes but not daily",
+            "no",
+            "",
+            "yesterday",
+            "YES 4711",
+            "not yes",
+            "yes stop",
+            "START",
+        ] {
             assert!(!is_yes(no, &own), "{no}");
         }
         for wrong in ["stop", "START", "cancel", "two words", "-"] {

@@ -14,8 +14,7 @@ use crate::sms::fold::letters;
 const MAX: usize = 1_000;
 
 /// What ends a clause, behind a word.
-const ENDS: [char; 11] =
-    ['.', ',', '!', '?', ';', ':', ')', '\u{3002}', '\u{ff0c}', '\u{ff01}', '\u{2026}'];
+const ENDS: [char; 11] = ['.', ',', '!', '?', ';', ':', ')', '\u{3002}', '\u{ff0c}', '\u{ff01}', '\u{2026}'];
 
 /// How far before a phrase a word turns its sense round.
 const NEAR: usize = 4;
@@ -368,6 +367,9 @@ mod tests {
         ] {
             assert!(!objects(text), "{text}");
         }
-        assert!(!objects(&format!("{} please don't text me again", "word ".repeat(300))), "nobody reads so far");
+        assert!(
+            !objects(&format!("{} please don't text me again", "word ".repeat(300))),
+            "nobody reads so far"
+        );
     }
 }
