@@ -12,6 +12,7 @@ mod ask;
 mod asking;
 mod assumed;
 mod consent;
+mod consented;
 mod limits;
 mod marketing;
 mod own;
@@ -21,6 +22,7 @@ mod settings;
 mod spent;
 mod timing;
 mod when;
+mod worded;
 mod words;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -250,7 +252,7 @@ impl Policy {
         peers::check_lists(ask, facts)?;
         check_opted_out(ask, facts)?;
         check_stop_pending(ask, facts)?;
-        consent::check_objection(ask, facts)?;
+        consented::check_objection(ask, facts)?;
         self.check_consent(ask, facts)?;
         self.decide_duplicate(ask, facts)?;
         self.decide_frequency(ask, facts)?;

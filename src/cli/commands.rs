@@ -37,7 +37,7 @@ pub(super) async fn run(
             check::run(flags, principal, check::Asked { live, strict, json }).await
         }
         Some(Command::Init(command)) => init::init(flags, principal, command).await,
-        command => perform(command, flags, principal, &proving).await.map(|()| 0),
+        command => Box::pin(perform(command, flags, principal, &proving)).await.map(|()| 0),
     }
 }
 

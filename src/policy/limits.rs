@@ -84,6 +84,23 @@ impl Policy {
         Self { approval, ..self }
     }
 
+    /// The same, with these rules about consent.
+    #[must_use]
+    pub fn consenting(self, consent: Consent) -> Self {
+        Self { consent, ..self }
+    }
+
+    /// The rules about consent.
+    pub const fn consent(&self) -> &Consent {
+        &self.consent
+    }
+
+    /// The same, with these rules about marketing.
+    #[must_use]
+    pub fn marketing(self, marketing: Marketing) -> Self {
+        Self { marketing, ..self }
+    }
+
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings

@@ -355,7 +355,7 @@ const OBJECTS: &str = "Hello, I bought one last week already. Please don't text 
 async fn a_long_reply_that_asks_to_stop_pauses_marketing_to_that_number_until_the_operator_read_it() {
     let bench =
         bench_made(|policy| policy.quiet_hours(Settings { marketing: Mode::Off, ..Settings::default() }));
-    assert_eq!(bench.kind(ad(1, "Sale")).await, None);
+    assert_eq!(bench.kind(ad(1, "Hello")).await, None);
     // Nobody hands it over yet.
     let queued = bench
         .engine

@@ -2,6 +2,7 @@
 //! they answer.
 
 use super::room::Receive;
+use crate::clock::Timestamp;
 use crate::engine::carriers::carrier::Carrier;
 use crate::error::Result;
 use crate::ledger::{E164, ProviderName};
@@ -15,11 +16,15 @@ impl Receive {
     ///
     /// # Errors
     /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn take_yes(&self, carrier: &Carrier, who: &Who, reply: &Reply) -> Result<()> {
-        let Some(number) = who.lifts().filter(|_| is_yes(&reply.text, &self.yes_words)) else {
-            return Ok(());
-        };
-        if self.ledger.take_yes(E164(number.e164()), reply.at, self.life.now()).await? {
+    pub async fn take_yes(
+        &self,
+        carrier: &Carrier,
+        who: &Who,
+        (text, at): (Option<&str>, Timestamp),
+    ) -> Result<()> {
+        let is_yes = text.is_some_and(|text| is_yes(text, &self.yes_words));
+        let Some(number) = who.lifts().filter(|_| is_yes) else { return Ok(()) };
+        if self.ledger.take_yes(E164(number.e164()), at, self.life.now()).await? {
             tracing::info!(provider = carrier.name(), "a consent was given by a reply");
         }
         Ok(())

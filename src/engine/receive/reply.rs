@@ -78,6 +78,8 @@ struct Asked<'a> {
     /// Whether the operator has to say who this was.
     is_unsettled: bool,
     order: Order,
+    /// What was written, where that is known and whole.
+    whole: Option<&'a str>,
 }
 
 impl Receive {
@@ -130,11 +132,9 @@ impl Receive {
             is_said: true,
             is_unsettled,
             order,
+            whole: pieces.is_none().then_some(&*reply.text),
         };
         let news = self.take_wish(carrier, &who, &asked).await?;
-        if meaning == Meaning::Other && pieces.is_none() && !is_unsettled {
-            self.take_yes(carrier, &who, &reply).await?;
-        }
         let new = NewReply {
             provider: carrier.name().to_owned(),
             vendor_id: reply.vendor_id,
@@ -190,8 +190,16 @@ impl Receive {
         let said_at = at.unwrap_or_else(|| self.life.now());
         let (is_said, is_unsettled) = (at.is_some(), is_unsettled(&who, meaning));
         let order = if is_said { Order::Listed } else { Order::Known };
-        let asked =
-            Asked { sender, meaning, source: carrier.name(), at: said_at, is_said, is_unsettled, order };
+        let asked = Asked {
+            sender,
+            meaning,
+            source: carrier.name(),
+            at: said_at,
+            is_said,
+            is_unsettled,
+            order,
+            whole: None,
+        };
         self.take_wish(carrier, &who, &asked).await.map(drop)
     }
 
@@ -270,6 +278,9 @@ impl Receive {
             Meaning::Start => who.lifts().into_iter().collect(),
             Meaning::Objection | Meaning::Other => Vec::new(),
         };
+        if asked.meaning == Meaning::Other && !asked.is_unsettled {
+            self.take_yes(carrier, who, (asked.whole, asked.at)).await?;
+        }
         for number in whom {
             if matches!(asked.order, Order::Again | Order::Listed)
                 && self.is_overtaken(carrier, asked, number).await?

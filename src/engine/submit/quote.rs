@@ -52,10 +52,8 @@ impl Submit {
             self.policy.check_destination(&to).and_then(|()| self.policy.check_sender(args.from.as_deref()));
         let from = self.carriers.sender(&to, args.from.as_deref());
         let worded = self.worded((&to, from), args.into(), &args.message, None);
-        let way = match &worded {
-            Ok(worded) => Some(worded.way.clone()),
-            Err(_) => self.carriers.way(&to, from, &args.message).ok(),
-        };
+        let plain = || self.carriers.way(&to, from, &args.message).ok();
+        let way = worded.as_ref().map_or_else(|_| plain(), |worded| Some(worded.way.clone()));
         let hops = way.as_ref().map(|way| way.hops.clone()).unwrap_or_default();
         let purpose = worded.as_ref().ok().map(|worded| worded.purpose);
         let (price, first, form) = match hops.first() {

@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
+use super::signature;
 use super::words::{is_alone, is_plain, is_start};
-use super::{signature, words_of};
 use crate::sms::fold::letters;
 
 /// Most words that the operator adds, and the longest of them, in characters.
@@ -63,7 +63,9 @@ pub fn is_yes(text: &str, own: &YesWords) -> bool {
     if !reply.more.is_empty() || reply.order.chars().count() > MAX_REPLY {
         return false;
     }
-    let said = words_of(&reply.order);
+    let is_between = |c: char| c.is_whitespace() || ",.;:!?".contains(c);
+    let said: Vec<String> =
+        reply.order.split(is_between).map(letters).filter(|word| !word.is_empty()).collect();
     let is_word = |word: &String| YES_WORDS.contains(word) || own.0.contains(word);
     said.iter().any(is_word) && said.iter().all(|word| is_word(word) || COURTESY_WORDS.contains(word))
 }
