@@ -109,7 +109,10 @@ impl Operate {
         if !consent.is_given {
             return Err(invalid("status", "says that it was withdrawn"));
         }
-        let act = person.act("consent add", &subject(&consent), self.life.now());
+        // A word that was said after this was asked for is newer.
+        let now = self.life.now();
+        let consent = NewConsent { at: consent.at.min(person.was_asked(now)), ..consent };
+        let act = person.act("consent add", &subject(&consent), now);
         let is_news = self.ledger.record_consent(consent, act).await?;
         person.widened("consent add", ONE);
         Ok(is_news)
