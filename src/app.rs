@@ -164,9 +164,13 @@ fn own_peer(loaded: &Loaded, surface: &str) -> Peer {
 }
 
 fn policy(loaded: &Loaded) -> Policy {
-    let Config { guard, rates, schedule, approval, quiet, consent, .. } = &loaded.config;
+    let Config { guard, rates, schedule, approval, quiet, consent, marketing, .. } = &loaded.config;
     let policy = Policy::new(guard.clone(), rates.clone()).scheduling(*schedule);
-    policy.asking(approval.clone()).quiet_hours(quiet.clone()).consenting(consent.clone())
+    policy
+        .asking(approval.clone())
+        .quiet_hours(quiet.clone())
+        .consenting(consent.clone())
+        .marketing(marketing.clone())
 }
 
 /// The parts of the engine over this ledger.

@@ -12,7 +12,9 @@ mod ask;
 mod asking;
 mod assumed;
 mod consent;
+mod consented;
 mod limits;
+mod marketing;
 mod own;
 mod peers;
 pub mod quiet;
@@ -20,6 +22,7 @@ mod settings;
 mod spent;
 mod timing;
 mod when;
+mod worded;
 mod words;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -50,6 +53,7 @@ pub use ask::{Ask, Whole};
 pub use assumed::Assumed;
 pub use consent::Consent;
 pub use limits::{Policy, Slice};
+pub use marketing::Marketing;
 pub use settings::{AllowDuplicate, Scheduling, Settings};
 pub use timing::Timing;
 
@@ -249,6 +253,7 @@ impl Policy {
         check_approver(ask, facts)?;
         check_opted_out(ask, facts)?;
         check_stop_pending(ask, facts)?;
+        consented::check_objection(ask, facts)?;
         self.check_consent(ask, facts)?;
         self.decide_duplicate(ask, facts)?;
         self.decide_frequency(ask, facts)?;

@@ -243,6 +243,8 @@ impl Common {
             currency: self.policy.settings().currency,
             default_region: self.default_region,
             stop_words,
+            // What is none was refused before there is an engine.
+            yes_words: self.policy.consent().yes().unwrap_or_default(),
             forward: self.is_told,
         }
     }

@@ -14,6 +14,7 @@ mod budget;
 mod clients;
 mod connection;
 mod consent;
+mod consents;
 mod copy;
 mod days;
 mod deciding;

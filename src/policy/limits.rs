@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::approval::Approval;
 use super::consent::Consent;
+use super::marketing::Marketing;
 use super::quiet::{self, Quiet};
 use super::settings::{Scheduling, Settings};
 use super::timing::Timing;
@@ -22,6 +23,7 @@ pub struct Policy {
     pub(super) late: Span,
     pub(super) approval: Approval,
     pub(super) consent: Consent,
+    pub(super) marketing: Marketing,
 }
 
 /// A limit that `open_session` asks for; it can only be narrower than what contains it.
@@ -45,6 +47,7 @@ impl Policy {
             late,
             approval: Approval::default(),
             consent: Consent::default(),
+            marketing: Marketing::default(),
         }
     }
 
@@ -79,6 +82,23 @@ impl Policy {
     #[must_use]
     pub fn asking(self, approval: Approval) -> Self {
         Self { approval, ..self }
+    }
+
+    /// The same, with these rules about consent.
+    #[must_use]
+    pub fn consenting(self, consent: Consent) -> Self {
+        Self { consent, ..self }
+    }
+
+    /// The rules about consent.
+    pub const fn consent(&self) -> &Consent {
+        &self.consent
+    }
+
+    /// The same, with these rules about marketing.
+    #[must_use]
+    pub fn marketing(self, marketing: Marketing) -> Self {
+        Self { marketing, ..self }
     }
 
     /// The settings.

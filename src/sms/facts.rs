@@ -216,6 +216,9 @@ pub struct Facts {
     pub is_opted_out: bool,
     /// Somebody asked for no more texts who may be the recipient, and no person has said yet who it was.
     pub is_stop_pending: bool,
+    /// A long reply of somebody who may be the recipient asks for no more texts, and nobody has read it yet. Told of
+    /// marketing.
+    pub is_objection_pending: bool,
     /// The latest that is on record of the recipient's consent to texts of this purpose. Told where one is needed.
     pub consent: Option<Latest>,
     /// How long ago the recipient wrote, in milliseconds, where that was lately and is asked for.

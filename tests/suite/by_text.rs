@@ -75,7 +75,12 @@ impl Scene {
     }
 
     async fn of(&self, id: &str) -> (ProposalId, Option<String>) {
-        let shown = self.engine.proposal(&operator(), id, 1).await.unwrap().proposal;
+        let shown = self
+            .engine
+            .proposal(&operator(), id, sms_mcp::engine::proposals::Which::Sample)
+            .await
+            .unwrap()
+            .proposal;
         (shown.id, shown.decision.map(|decision| decision.decided.as_str().to_owned()))
     }
 

@@ -51,6 +51,7 @@ mod long_replies;
 mod looks;
 mod malformed;
 mod mark;
+mod marketing;
 mod numbers;
 mod outbox;
 mod own;

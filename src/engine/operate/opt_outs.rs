@@ -73,8 +73,8 @@ impl Operate {
         Ok((number.e164().to_owned(), notes))
     }
 
-    /// What waits for the operator: a STOP or START of somebody who may be anybody, and replies that several
-    /// people fit. Oldest first.
+    /// What waits for the operator: a STOP or START of somebody who may be anybody, replies that several people
+    /// fit, and long ones that seem to ask for no more texts. Oldest first.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
@@ -118,7 +118,7 @@ impl Operate {
         self.note_of(person, "opt-out pending settle", &subject).await?;
         // Before the entry is closed: what protects somebody must not be lost in between.
         let notes = match waiting.meaning {
-            Meaning::Stop => {
+            Meaning::Stop | Meaning::Objection => {
                 store.opt_out(number.e164(), true, &waiting.source, waiting.at).await?;
                 self.tell_vendors(&number, true).await
             }

@@ -79,6 +79,8 @@ struct Asked<'a> {
     /// Whether the operator has to say who this was.
     is_unsettled: bool,
     order: Order,
+    /// What was written, where that is known and whole.
+    whole: Option<&'a str>,
 }
 
 impl Receive {
@@ -134,6 +136,7 @@ impl Receive {
             is_said: true,
             is_unsettled,
             order,
+            whole: pieces.is_none().then_some(&*reply.text),
         };
         let news = self.take_wish(carrier, &who, &asked).await?;
         // While the reply is whole, and before a vendor is told that this person wants no texts.
@@ -220,8 +223,16 @@ impl Receive {
         let said_at = at.unwrap_or_else(|| self.life.now());
         let (is_said, is_unsettled) = (at.is_some(), is_unsettled(&who, meaning));
         let order = if is_said { Order::Listed } else { Order::Known };
-        let asked =
-            Asked { sender, meaning, source: carrier.name(), at: said_at, is_said, is_unsettled, order };
+        let asked = Asked {
+            sender,
+            meaning,
+            source: carrier.name(),
+            at: said_at,
+            is_said,
+            is_unsettled,
+            order,
+            whole: None,
+        };
         self.take_wish(carrier, &who, &asked).await.map(drop)
     }
 
@@ -249,7 +260,7 @@ impl Receive {
         Ok(meaning)
     }
 
-    /// What a text with gaps asks for. A STOP that stands in any piece is one, whatever was in the gap; a
+    /// What a text with gaps asks for. A STOP or an objection that stands in any piece is one, whatever was in the gap; a
     /// START is none, for nobody knows what else was written.
     async fn meaning_of_pieces(
         &self,
@@ -258,13 +269,16 @@ impl Receive {
         pieces: &[Piece],
         people: &[Number],
     ) -> Result<Meaning> {
+        let mut found = Meaning::Other;
         for piece in pieces {
             let alone = Reply { text: piece.text.clone(), ..reply.clone() };
-            if self.meaning_of_any(carrier, &alone, people).await? == Meaning::Stop {
-                return Ok(Meaning::Stop);
+            match self.meaning_of_any(carrier, &alone, people).await? {
+                Meaning::Stop => return Ok(Meaning::Stop),
+                Meaning::Objection => found = Meaning::Objection,
+                Meaning::Start | Meaning::Help | Meaning::Other => {}
             }
         }
-        Ok(Meaning::Other)
+        Ok(found)
     }
 
     /// Who a sender is.
@@ -287,15 +301,19 @@ impl Receive {
         let mut said = None;
         // First what waits: told again after a crash in between, the people who are stopped by then would not
         // be in doubt.
-        if asked.is_unsettled || asked.order == Order::InDoubt {
+        let is_to_read = asked.meaning == Meaning::Objection;
+        if asked.is_unsettled || is_to_read || asked.order == Order::InDoubt {
             said = self.pend(carrier, who, asked).await?;
         }
         let whom: Vec<&Number> = match asked.meaning {
             Meaning::Stop => who.people.iter().chain(&said).collect(),
             Meaning::Start if asked.order == Order::InDoubt => Vec::new(),
             Meaning::Start => who.lifts().into_iter().collect(),
-            Meaning::Help | Meaning::Other => Vec::new(),
+            Meaning::Help | Meaning::Objection | Meaning::Other => Vec::new(),
         };
+        if asked.meaning == Meaning::Other && !asked.is_unsettled {
+            self.take_yes(carrier, who, (asked.whole, asked.at)).await?;
+        }
         for number in whom {
             if matches!(asked.order, Order::Again | Order::Listed)
                 && self.is_overtaken(carrier, asked, number).await?
@@ -457,6 +475,12 @@ impl Receive {
                 "too many replies of ambiguous senders wait for the operator, and this one is not kept: \
                  settle it with sms-mcp opt-out pending"
             );
+        } else if pended.is_new && asked.meaning == Meaning::Objection {
+            tracing::warn!(
+                provider,
+                "a reply seems to ask for no more texts, and marketing to its sender waits: read it, and settle it \
+                 with sms-mcp opt-out pending"
+            );
         } else if pended.is_new {
             let (wish, people) = (asked.meaning.as_str(), who.people.len());
             tracing::warn!(
@@ -518,7 +542,7 @@ fn is_unsettled(who: &Who, meaning: Meaning) -> bool {
     match meaning {
         Meaning::Stop => who.is_shared || who.is_doubtful(),
         Meaning::Start => who.is_shared || who.lifts().is_none(),
-        Meaning::Help | Meaning::Other => who.is_shared,
+        Meaning::Help | Meaning::Objection | Meaning::Other => who.is_shared,
     }
 }
 

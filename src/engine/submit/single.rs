@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::draft::form_at;
-use super::key::{accepted, conflict, first_refusal, in_doubt, key_of, waits};
+use super::key::{accepted, conflict, first_refusal, in_doubt, key_of, longer, waits};
 use super::room::Submit;
 use crate::clock::Timestamp;
 use crate::engine::caller::Caller;
@@ -290,6 +290,7 @@ impl Submit {
     /// Things to know about a message that is sent: the sandbox, and a spelling that would be cheaper.
     pub fn warnings_for(&self, prepared: &Prepared, provider: &str) -> Vec<String> {
         let mut warnings = self.answers.warnings([prepared.realm]);
+        warnings.extend(longer(prepared.is_longer));
         if prepared.draft.encoding != Encoding::Gsm7.as_str() {
             let carrier = self.carriers.get(provider);
             let form =

@@ -12,7 +12,7 @@ use super::group::Group;
 use super::job::JobResult;
 use super::mark::Mark;
 use super::opt_out::is_out;
-use super::pending::is_pending;
+use super::pending::{is_objection_pending, is_pending};
 use super::queue::is_kept;
 use super::row::{COLUMNS, record_from};
 use super::settle::CANCELED;
@@ -27,6 +27,7 @@ use crate::ledger::{Due, Recheck, Record, Released};
 use crate::sms::facts::{Budget, BudgetKey, Facts, Scope};
 use crate::sms::message::{MessageId, Realm, State};
 use crate::sms::peer::Peer;
+use crate::sms::purpose::Purpose;
 use crate::sms::verdict::Verdict;
 
 /// The shortest wait where the policy says "later" once more, in milliseconds.
@@ -202,6 +203,8 @@ impl Asked<'_> {
             wrote_ago_ms,
             consent: latest_if_needed(db, (&due.consent_for, peers), (&record.to, record.purpose))?,
             is_stop_pending: !is_opted_out && is_pending(db, &record.to)?,
+            is_objection_pending: record.purpose == Purpose::Marketing
+                && is_objection_pending(db, &record.to)?,
             peers: Arc::clone(peers),
             ..Facts::default()
         })
