@@ -19,6 +19,7 @@ mod rules;
 pub mod sqlite;
 pub mod told;
 pub mod upkeep;
+pub mod words;
 
 pub use model::{
     ANSWERS_MS, Act, Back, BaseSession, BatchDraft, BatchMessage, BatchRecord, Change, Claim, Claimed,
@@ -31,7 +32,7 @@ pub use model::{
 
 use facets::{
     Accounts, Approvers, Clients, Consents, Intents, LongReplies, Outbox, People, Proposals, Queue, Reports,
-    Reposts, Told, Upkeep, Views,
+    Reposts, Told, Upkeep, Views, Words,
 };
 
 /// The durable ledger, whole: what keeps all of its parts is one.
@@ -50,6 +51,7 @@ pub trait Ledger:
     + Approvers
     + Proposals
     + Consents
+    + Words
     + Reposts
 {
 }
@@ -69,6 +71,7 @@ impl<
         + Approvers
         + Proposals
         + Consents
+        + Words
         + Reposts,
 > Ledger for All
 {

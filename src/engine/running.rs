@@ -22,7 +22,7 @@ impl Rooms {
     /// See [`Engine::start`](super::Engine::start).
     pub async fn start(&self, adopt: bool) -> Result<()> {
         self.recovery.recover().await?;
-        let Rooms { life, carriers, deliver, receive, recovery, operate, .. } = self;
+        let Rooms { life, carriers, deliver, receive, recovery, operate, answering, .. } = self;
         for carrier in carriers.all() {
             let name = carrier.name().to_owned();
             if let Some(notices) = carrier.notices() {
@@ -44,6 +44,8 @@ impl Rooms {
             }
             let deciding = Arc::clone(operate);
             life.spawn(async move { deciding.run_proposals().await });
+            let answering = Arc::clone(answering);
+            life.spawn(async move { answering.run_notices().await });
             let deliver = Arc::clone(deliver);
             life.spawn(async move { deliver.run_gone().await });
             let recovery = Arc::clone(recovery);

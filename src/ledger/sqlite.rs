@@ -64,6 +64,7 @@ mod upkeep;
 mod verbs;
 mod wish;
 mod withdraw;
+mod word;
 mod writer;
 
 pub use copy::{Looked, Restored, look_at, restore};

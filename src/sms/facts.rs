@@ -170,6 +170,8 @@ impl Sum {
 /// What a decision asks of the ledger beside the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Looks {
+    /// Whether this is the phone of an approver.
+    pub approver: bool,
     /// Whether this agent ever texted this person.
     pub first_contact: bool,
     /// What this agent sent within the last hour without a yes.
@@ -202,6 +204,8 @@ pub struct Facts {
     pub other_in_doubt: Option<Earlier>,
     /// This principal never texted the recipient. Told where the policy asks for it.
     pub is_first_contact: bool,
+    /// The recipient is the phone of an approver. Told where the policy asks for it.
+    pub is_approver: bool,
     /// What this principal sent within the last hour without a person's yes. Told where the policy asks for it.
     pub lately: Sum,
     /// What of this principal waits for a person.

@@ -15,6 +15,7 @@ mod approvers;
 mod arrows;
 mod broken;
 mod browser;
+mod by_text;
 mod carrier;
 mod carriers;
 mod cli;

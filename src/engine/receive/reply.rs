@@ -95,6 +95,9 @@ impl Receive {
         let (told, was_told_before) = (reply.at, reply.is_again);
         let mut reply = self.as_told_first(carrier, Reply { vendor_id: reply_id(&reply), ..reply }).await?;
         let who = self.who(carrier, &reply.from).await?;
+        if self.take_decision(carrier, &reply, &who, pieces.is_none()).await? {
+            return Ok(());
+        }
         let meaning = match pieces {
             None => self.meaning_of_any(carrier, &reply, &who.people).await?,
             Some(pieces) => self.meaning_of_pieces(carrier, &reply, pieces, &who.people).await?,
@@ -154,15 +157,7 @@ impl Receive {
         let recorded = self.ledger.record_reply(new, self.life.now()).await?;
         let is_new = recorded != Recorded::Known;
         if let Recorded::New(answered) = recorded {
-            tracing::debug!(
-                provider = carrier.name(),
-                message = answered.as_ref().map(MessageId::as_str),
-                "reply received"
-            );
-            self.signals.to_tell();
-            if let Some(id) = answered.filter(|_| meaning != Meaning::Help) {
-                self.signals.changed(&id);
-            }
+            self.tell_of(carrier, answered, meaning);
         }
         let answer = answer.filter(|_| is_new);
         // A process that died in between has recorded the stop and told nobody.
@@ -170,6 +165,16 @@ impl Receive {
         let to_tell = if carrier.capabilities().opt_outs { to_tell } else { Vec::new() };
         self.answer_and_tell(carrier, answer, (to_tell, is_out));
         Ok(())
+    }
+
+    /// Tells whoever waits for replies of one that is on record. A HELP is no agent's business.
+    fn tell_of(&self, carrier: &Carrier, answered: Option<MessageId>, meaning: Meaning) {
+        let (provider, message) = (carrier.name(), answered.as_ref().map(MessageId::as_str));
+        tracing::debug!(provider, message, "reply received");
+        self.signals.to_tell();
+        if let Some(id) = answered.filter(|_| meaning != Meaning::Help) {
+            self.signals.changed(&id);
+        }
     }
 
     /// Answers whoever wrote, and then tells the vendor whom it is to let no texts through to, or to let them

@@ -60,6 +60,18 @@ pub fn recipients_refused(refused: Vec<RefusedRecipient>, of: usize) -> Error {
     Error::new(ErrorKind::RecipientsRefused, message).refused(refused)
 }
 
+/// What is to be written of a bulk beside its messages.
+fn batch_of(id: BatchId, args: &BulkArgs, duplicates: &[String], refused: &[RefusedRecipient]) -> BatchDraft {
+    // It was read as one already.
+    let has_placeholders = Template::parse(&args.message).is_ok_and(|read| read.names().next().is_some());
+    BatchDraft {
+        id,
+        duplicates: duplicates.to_vec(),
+        refused: refused.to_vec(),
+        template: has_placeholders.then(|| args.message.clone()),
+    }
+}
+
 /// The side that all of these are on; nothing without any. A bulk is one intent with one key and one set of
 /// budgets, so that it cannot be on both: then the first that is elsewhere.
 fn one_realm(messages: &[Asked]) -> std::result::Result<Option<Realm>, &Asked> {
@@ -299,14 +311,7 @@ impl Submit {
         self.may_queue(caller, args.idempotency_key.as_deref(), &messages).await?;
         let id = BatchId::new(self.life.now().as_millis(), u128::from_be_bytes(self.life.random()?));
         let payer = self.answers.payer(caller, args.session.clone(), realm)?;
-        // It was read as one already.
-        let has_placeholders = Template::parse(&args.message).is_ok_and(|read| read.names().next().is_some());
-        let batch = BatchDraft {
-            id: id.clone(),
-            duplicates: duplicates.clone(),
-            refused: refused.clone(),
-            template: has_placeholders.then(|| args.message.clone()),
-        };
+        let batch = batch_of(id.clone(), &args, &duplicates, &refused);
         let intent = Intent {
             idempotency: idempotency(args.idempotency_key.as_deref(), said(&args))?,
             batch: Some(batch),

@@ -85,12 +85,7 @@ impl Submit {
         let payer = self.answers.payer(caller, None, carrier.realm())?;
         let intent = Intent {
             idempotency: idempotency(args.idempotency_key.as_deref(), said)?,
-            batch: Some(BatchDraft {
-                id: id.clone(),
-                duplicates: Vec::new(),
-                refused: Vec::new(),
-                template: None,
-            }),
+            batch: Some(BatchDraft::of(id.clone())),
             is_campaign: true,
             drafts: messages.iter().map(|message| message.draft.clone()).collect(),
             all_or_none: true,

@@ -153,11 +153,23 @@ pub(super) fn look_up(db: &Connection, intent: &Intent, draft: &Draft, facts: &m
     }
     let needed_for = (intent.consent_for.as_slice(), &*facts.peers);
     facts.consent = latest_if_needed(db, needed_for, (&draft.to, draft.purpose))?;
+    facts.is_approver = intent.looks.approver && is_approver(db, &draft.to)?;
     facts.wrote_ago_ms = match intent.answers_of.contains(&draft.purpose) {
         true => wrote_ago(db, &draft.to, intent.now)?,
         false => None,
     };
     recipient_facts(db, intent, draft, facts)
+}
+
+/// Whether this is the phone of an approver, under this number or another one of it.
+fn is_approver(db: &Connection, number: &str) -> JobResult<bool> {
+    let mut statement = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM approver WHERE phone = ?1)")?;
+    for number in std::iter::once(number.to_owned()).chain(same_phone(number)) {
+        if statement.query_row([number], |row| row.get(0))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What is known about the principal of an intent, as far as its decision asks for that.
@@ -235,7 +247,7 @@ fn add_recent(
         // The same text that waits is one that is said twice, unless this one is set for another time.
         let apart_ms = if then.is_none() { (now - at).max(0) } else { age_ms };
         // Somebody is asked about it still: they would be asked twice, and might say yes twice.
-        let is_asked = then.is_none() && state == State::Proposed;
+        let is_asked = then.is_none() && state == State::Proposed && intent.duplicate_window_ms > 0;
         let is_same = facts.same_text.is_none()
             && (is_asked || apart_ms < intent.duplicate_window_ms)
             && is_same_text(draft, row.get_ref(2)?, row.get_ref(5)?, None)
