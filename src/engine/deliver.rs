@@ -11,7 +11,7 @@ mod recover;
 mod room;
 pub mod segments;
 
-pub use offer::{OPTED_OUT_SINCE, TOO_LATE, rests};
+pub use offer::{OPTED_OUT_SINCE, TOO_LATE, rests, too_late};
 pub use progress::{Followed, Progress};
 pub use recorder::Recorder;
 pub use recover::Recovery;

@@ -18,7 +18,7 @@ use crate::sms::purpose::Purpose;
 #[schemars(rename = "Consent")]
 pub struct Consent {
     /// Texts for these purposes go only to people whose consent is on record (`sms-mcp consent`). Nothing set:
-    /// none is asked for.
+    /// none is asked for. What is asked of transactional texts is asked of marketing too.
     pub required_for: Vec<Purpose>,
 }
 
@@ -26,6 +26,12 @@ impl Policy {
     /// The same, with these rules about consent.
     #[must_use]
     pub fn consenting(self, consent: Consent) -> Self {
+        let mut consent = consent;
+        let needs = |purpose| consent.required_for.contains(&purpose);
+        // Or who calls would need none by saying that it is marketing.
+        if needs(Purpose::Transactional) && !needs(Purpose::Marketing) {
+            consent.required_for.push(Purpose::Marketing);
+        }
         Self { consent, ..self }
     }
 
@@ -107,6 +113,9 @@ mod tests {
         assert!(told(&marketing, |_, _| {}).unwrap().contains("no consent is on record"));
         assert_eq!(told(&marketing, |ask, _| ask.purpose = Purpose::Transactional), None);
         assert!(told(&Purpose::ALL, |ask, _| ask.purpose = Purpose::Transactional).is_some());
+        let transactional = [Purpose::Transactional];
+        assert!(told(&transactional, |_, _| {}).is_some(), "the other word for it is no way around");
+        assert!(told(&transactional, |ask, _| ask.purpose = Purpose::Transactional).is_some());
         assert_eq!(told(&marketing, |_, facts| given(facts, GIVEN)), None);
         let withdrawn = Latest { is_given: false, ..GIVEN };
         assert!(told(&marketing, |_, facts| given(facts, withdrawn)).unwrap().contains("withdrawn"));
