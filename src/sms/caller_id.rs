@@ -379,6 +379,13 @@ pub fn same_phone(e164: &str) -> Vec<String> {
     spelled.into_iter().flatten().collect()
 }
 
+/// One spelling for all numbers of a phone: the shortest, unless several phones may have had that one.
+pub fn one_spelling(e164: &str) -> String {
+    let is_shorter = |other: &String| other.len() < e164.len() && same_phone(other).len() == 1;
+    let shorter = same_phone(e164).into_iter().filter(is_shorter).min_by_key(String::len);
+    shorter.unwrap_or_else(|| e164.to_owned())
+}
+
 /// Somebody whom the ledger knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {

@@ -9,13 +9,16 @@ use super::room::Answering;
 use crate::clock::Timestamp;
 use crate::engine::carriers::carrier::Carrier;
 use crate::engine::submit::own::{By, OwnSent, OwnText};
+use crate::error::ErrorKind;
 use crate::provider::exchange::Reply;
+use crate::sms::caller_id::one_spelling;
 use crate::sms::number::Number;
 use crate::sms::own::Own;
 use crate::sms::reply::{HelpWords, Meaning, is_keyword};
 
-/// How long after it was written a text is answered, in milliseconds.
-const RIGHT_THEN_MS: i64 = 10 * 60_000;
+/// How long after it was written a text is answered, and how far before ours the clock may be by which it was, in
+/// milliseconds.
+const RIGHT_THEN_MS: u64 = 10 * 60_000;
 
 /// What was heard, and is perhaps to be answered.
 pub struct Heard<'a> {
@@ -55,8 +58,8 @@ impl Answering {
             Meaning::Stop | Meaning::Start | Meaning::Objection | Meaning::Other => return None,
         };
         let now = self.life.now();
-        let is_late = now.as_millis().saturating_sub(reply.at.as_millis()) > RIGHT_THEN_MS;
-        if is_late || reply.is_answered || self.is_answered_there(own, carrier, &reply.text) {
+        let is_now = now.as_millis().abs_diff(reply.at.as_millis()) <= RIGHT_THEN_MS;
+        if !is_now || reply.is_answered || self.is_answered_there(own, carrier, &reply.text) {
             return None;
         }
         let to = person?.clone();
@@ -91,6 +94,9 @@ impl Answering {
             }
             Ok(OwnSent::Before(_)) => tracing::debug!(provider, own, "was answered today already"),
             // Not the error: it names who wrote.
+            Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
+                tracing::warn!(provider, own, "nobody knows whether an answer to HELP or STOP was sent");
+            }
             Err(error) => {
                 let code = error.kind().as_str();
                 tracing::warn!(provider, own, code, "an answer to HELP or STOP was not sent");
@@ -99,7 +105,7 @@ impl Answering {
     }
 }
 
-/// What makes an answer this one: its kind, the person, and the UTC day.
+/// What makes an answer this one: its kind, the person under whichever of their numbers, and the UTC day.
 fn key(own: Own, to: &Number, now: Timestamp) -> String {
-    format!("{}:{}:{}", own.as_str(), to.e164(), now.utc_day())
+    format!("{}:{}:{}", own.as_str(), one_spelling(to.e164()), now.utc_day())
 }
