@@ -136,8 +136,14 @@ mod tests {
         for (facts, is_open) in [
             (budget(|b| (b.scope, b.limits.spend_micros) = (Scope::Day, None)), true),
             (budget(|b| (b.scope, b.limits.spend_micros, b.messages) = (Scope::Day, None, 1)), false),
-            (budget(|b| (b.scope, b.limits.spend_micros, b.spent_micros) = (Scope::Day, Some(240), 60)), true),
-            (budget(|b| (b.scope, b.limits.spend_micros, b.spent_micros) = (Scope::Day, Some(240), 61)), false),
+            (
+                budget(|b| (b.scope, b.limits.spend_micros, b.spent_micros) = (Scope::Day, Some(240), 60)),
+                true,
+            ),
+            (
+                budget(|b| (b.scope, b.limits.spend_micros, b.spent_micros) = (Scope::Day, Some(240), 61)),
+                false,
+            ),
         ] {
             let expected = (!is_open).then_some(ErrorKind::BudgetExceeded);
             assert_eq!(refused(Own::Help, &facts), expected, "{facts:?}");

@@ -97,7 +97,13 @@ async fn help_is_answered_once_a_person_and_day_in_every_language() {
     for (n, both) in both.into_iter().enumerate() {
         scene.is_answered(30 + n, both, STOP).await;
     }
-    let others = ["help me with my booking", "help me cancel my booking", "Help\nJames Stop", "Reply HELP for help", "thanks"];
+    let others = [
+        "help me with my booking",
+        "help me cancel my booking",
+        "Help\nJames Stop",
+        "Reply HELP for help",
+        "thanks",
+    ];
     for (n, other) in others.into_iter().enumerate() {
         assert_eq!(scene.writes(20 + n, other).await, [], "{other}");
     }
@@ -235,7 +241,11 @@ async fn help_that_a_text_announced_as_the_way_out_is_one() {
         scene.engine.send(caller(Base::Open), to(n, text)).await.unwrap();
         scene.is_answered(n, word, STOP).await;
     }
-    scene.engine.send(caller(Base::Open), to(5, "To stop texts reply STOP, for help reply HELP")).await.unwrap();
+    scene
+        .engine
+        .send(caller(Base::Open), to(5, "To stop texts reply STOP, for help reply HELP"))
+        .await
+        .unwrap();
     scene.is_answered(5, "HELP", HELP).await;
 }
 
@@ -282,12 +292,20 @@ fn an_answer_whose_outcome_nobody_knows_is_logged_so_and_one_that_was_not_sent_a
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let scene = Scene::of(vec![outcome], |_| {});
-                scene.bench.report_to(&scene.engine, Event::Reply(scene.reply(fictional(1).as_str(), "HELP"))).await;
-                eventually_async("it is logged", async || said().contains("an answer to HELP or STOP was")).await;
+                scene
+                    .bench
+                    .report_to(&scene.engine, Event::Reply(scene.reply(fictional(1).as_str(), "HELP")))
+                    .await;
+                eventually_async("it is logged", async || said().contains("an answer to HELP or STOP was"))
+                    .await;
             });
         });
         let said = said();
-        assert_eq!(said.contains("nobody knows whether an answer to HELP or STOP was sent"), is_unknown, "{said}");
+        assert_eq!(
+            said.contains("nobody knows whether an answer to HELP or STOP was sent"),
+            is_unknown,
+            "{said}"
+        );
         assert_eq!(said.contains("an answer to HELP or STOP was not sent"), !is_unknown, "{said}");
     }
 }

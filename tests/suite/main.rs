@@ -79,6 +79,7 @@ mod senders;
 mod sessions;
 mod settings;
 mod shown;
+mod since;
 mod speech;
 mod spreadsheets;
 mod strictest;

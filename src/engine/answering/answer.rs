@@ -11,7 +11,7 @@ use crate::engine::carriers::carrier::Carrier;
 use crate::engine::submit::own::{By, OwnSent, OwnText};
 use crate::error::ErrorKind;
 use crate::provider::exchange::Reply;
-use crate::sms::caller_id::one_spelling;
+use crate::sms::caller_id::same_person;
 use crate::sms::number::Number;
 use crate::sms::own::Own;
 use crate::sms::reply::{HelpWords, Meaning, is_keyword};
@@ -108,4 +108,32 @@ impl Answering {
 /// What makes an answer this one: its kind, the person under whichever of their numbers, and the UTC day.
 fn key(own: Own, to: &Number, now: Timestamp) -> String {
     format!("{}:{}:{}", own.as_str(), one_spelling(to.e164()), now.utc_day())
+}
+
+/// One spelling for all numbers that are this person beyond doubt: the shortest.
+fn one_spelling(e164: &str) -> String {
+    let shorter = same_person(e164).into_iter().filter(|other| other.len() < e164.len());
+    shorter.min_by_key(String::len).unwrap_or_else(|| e164.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_spelling;
+
+    #[test]
+    fn whoever_is_one_person_beyond_doubt_has_one_spelling_and_no_two_people_share_one() {
+        for person in [
+            ["+541123456789", "+5491123456789"],
+            ["+525512345678", "+5215512345678"],
+            ["+551187654321", "+5511987654321"],
+        ] {
+            for number in person {
+                assert_eq!(one_spelling(number), person[0], "{number}");
+            }
+        }
+        // Of Ivory Coast's eight digits of before, any of three phones may have been meant.
+        for alone in ["+2250123456789", "+2250523456789", "+2250723456789", "+22523456789", "+447400123456"] {
+            assert_eq!(one_spelling(alone), alone);
+        }
+    }
 }

@@ -15,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::engine::caller::{Base, Caller};
 use crate::engine::carriers::route::Way;
 use crate::engine::contract::Status;
+use crate::engine::deliver::Terms;
 use crate::engine::life::crash_point;
 use crate::engine::prepared::Prepared;
 use crate::error::{Error, ErrorKind, Result};
@@ -124,7 +125,8 @@ impl Submit {
                 return Err(Error::new(ErrorKind::IdempotencyConflict, "this key is of something else"));
             }
         }
-        let answer = self.attempt_one(&caller, &prepared, way, (created, None)).await?;
+        let terms = Terms { answers_stop: text.own.reaches_opted_out(), ..Terms::default() };
+        let answer = self.attempt_one(&caller, &prepared, way, (created, terms)).await?;
         match (answer.id, answer.status) {
             (Some(id), Status::State(state)) => Ok(OwnSent::Sent(id, state)),
             _ => Err(failure(ErrorKind::Internal, &prepared.draft.id, None)),

@@ -13,7 +13,7 @@ use crate::engine::caller::Caller;
 use crate::engine::carriers::route::Way;
 use crate::engine::contract::{Approval, BudgetLeft, Price, SendAnswer, SendArgs, Status};
 use crate::engine::deliver::outcome::{not_possible, settlement_of};
-use crate::engine::deliver::{OPTED_OUT_SINCE, TOO_LATE};
+use crate::engine::deliver::{OPTED_OUT_SINCE, TOO_LATE, Terms};
 use crate::engine::halted::is_halt;
 use crate::engine::life::{crash_point, locked};
 use crate::engine::prepared::Prepared;
@@ -91,8 +91,8 @@ impl Submit {
                         Ok(answer)
                     }
                     None => {
-                        let by = until_ms.map(Timestamp);
-                        self.attempt_one(caller, &prepared, way, (created, by)).await
+                        let terms = Terms { by: until_ms.map(Timestamp), ..Terms::default() };
+                        self.attempt_one(caller, &prepared, way, (created, terms)).await
                     }
                 };
                 answer.map(|mut answer| {
@@ -153,14 +153,13 @@ impl Submit {
         }
     }
 
-    /// The attempt of a single send, which was asked for at the one time and must have begun by the other, and its
-    /// answer.
+    /// The attempt of a single send, which was asked for at this time, and its answer.
     pub async fn attempt_one(
         &self,
         caller: &Caller,
         prepared: &Prepared,
         way: Way<'_>,
-        (created, by): (Timestamp, Option<Timestamp>),
+        (created, terms): (Timestamp, Terms),
     ) -> Result<SendAnswer> {
         let draft = &prepared.draft;
         let submission = Submission {
@@ -173,7 +172,7 @@ impl Submit {
             brake: self.halting.brake(&caller.principal),
         };
         let mut carrier = None;
-        let settlement = match self.deliver.hand_over(way, (&submission, by), None).await {
+        let settlement = match self.deliver.hand_over(way, (&submission, terms), None).await {
             Some(ended) => {
                 carrier = Some(ended.carrier);
                 settlement_of(ended, true, self.life.now(), self.policy.settings().currency)

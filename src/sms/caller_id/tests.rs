@@ -368,21 +368,3 @@ fn a_sender_whom_nobody_proved_stops_as_any_other_and_lifts_nobody() {
         assert!(who(&sender, region("FR"), &texted(&[person])).lifts().is_some(), "{}", sender.text());
     }
 }
-
-#[test]
-fn every_number_of_a_phone_has_one_spelling_and_no_two_phones_share_one() {
-    for phone in [
-        &["+541123456789", "+5491123456789", "+54111523456789", "+549111523456789"][..],
-        &["+525512345678", "+5215512345678", "+52445512345678"],
-        &["+551123456789", "+5511923456789"],
-        &["+22997123456", "+2290197123456"],
-    ] {
-        for number in phone {
-            assert_eq!(one_spelling(number), phone[0], "{number}");
-        }
-    }
-    // Of Ivory Coast's eight digits of before, any of three phones may have been meant.
-    for alone in ["+2250123456789", "+2250523456789", "+2250723456789", "+22523456789", "+447400123456"] {
-        assert_eq!(one_spelling(alone), alone);
-    }
-}

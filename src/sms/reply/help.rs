@@ -57,7 +57,7 @@ impl HelpWords {
             match super::meaning(word, None, stop, &Self::default()) {
                 super::Meaning::Stop => Err(format!("has \"{shown}\", which asks for no more texts")),
                 super::Meaning::Start => Err(format!("has \"{shown}\", which asks for texts again")),
-                super::Meaning::Help | super::Meaning::Other => Ok(folded),
+                super::Meaning::Help | super::Meaning::Objection | super::Meaning::Other => Ok(folded),
             }
         };
         list.iter().map(read).collect::<Result<_, _>>().map(Self)
@@ -106,10 +106,7 @@ pub fn asks_for_help(text: &str, own: &HelpWords, stop: &StopWords) -> bool {
 /// Whether any of these words, or of the phrases that they make, asks for no more texts somewhere.
 fn has_stop(read: &[String], stop: &StopWords) -> bool {
     let is_one = |word: &str| {
-        words::is_plain(word)
-            || words::is_alone(word)
-            || words::is_local_somewhere(word)
-            || stop.has(word)
+        words::is_plain(word) || words::is_alone(word) || words::is_local_somewhere(word) || stop.has(word)
     };
     (1..=super::MAX_PHRASE).any(|count| read.windows(count).any(|words| is_one(&words.concat())))
 }

@@ -352,12 +352,24 @@ fn a_word_of_one_country_is_an_order_there_alone() {
         ("RED", 90),
         ("TC", 84),
     ] {
-        assert_eq!(meaning(word, Some(code), &StopWords::default(), &HelpWords::default()), Meaning::Stop, "{word}");
-        assert_eq!(meaning(word, Some(1), &StopWords::default(), &HelpWords::default()), Meaning::Other, "{word}");
+        assert_eq!(
+            meaning(word, Some(code), &StopWords::default(), &HelpWords::default()),
+            Meaning::Stop,
+            "{word}"
+        );
+        assert_eq!(
+            meaning(word, Some(1), &StopWords::default(), &HelpWords::default()),
+            Meaning::Other,
+            "{word}"
+        );
         assert_eq!(said(word), Meaning::Other, "{word}");
     }
     for word in ["Y", "T-shirt", "N or Y", "R u there"] {
-        assert_eq!(meaning(word, Some(86), &StopWords::default(), &HelpWords::default()), Meaning::Other, "{word}");
+        assert_eq!(
+            meaning(word, Some(86), &StopWords::default(), &HelpWords::default()),
+            Meaning::Other,
+            "{word}"
+        );
     }
 }
 

@@ -104,8 +104,10 @@ const GOING_ON: [&str; 11] =
 
 /// What is written before a word, and behind it, without a space: "help", "help me", "please", "I want to", "reply with";
 /// "messages", "thanks", "please do", "I ask for it".
-pub(super) const BEFORE: [&str; 15] =
-    ["帮助", "幫助", "帮我", "幫我", "请", "請", "我要", "我想", "立即", "马上", "麻烦", "全部", "短信", "簡訊", "信息"];
+pub(super) const BEFORE: [&str; 15] = [
+    "帮助", "幫助", "帮我", "幫我", "请", "請", "我要", "我想", "立即", "马上", "麻烦", "全部", "短信",
+    "簡訊", "信息",
+];
 pub(super) const BEHIND: [&str; 26] = [
     "谢谢",
     "謝謝",
