@@ -2,6 +2,7 @@
 //! quiet hours, and that it is sent once is its key's business. The lists, the opt-outs, the budgets and the
 //! pace hold for it as for everything.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::ask::Ask;
@@ -9,7 +10,7 @@ use super::limits::Policy;
 use super::spent::decide_budget;
 use super::{check_opted_out, check_stop_pending, peers};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sms::facts::{Facts, Scope};
+use crate::sms::facts::{Budget, Facts, Limits, Scope};
 use crate::sms::own::Own;
 use crate::sms::verdict::Verdict;
 
@@ -41,12 +42,25 @@ impl Policy {
         // What other processes say of an agent's day says nothing of this one's.
         let alone = Facts { peers: Arc::default(), ..facts.clone() };
         for budget in &facts.budgets {
+            let budget = &*open_to(own, budget);
             let facts = if budget.scope == Scope::Day { &alone } else { facts };
             decide_budget(budget, ask, facts, self.settings.currency, budget.limits)?;
         }
         self.check_pace(facts)?;
         Ok(Verdict::Now)
     }
+}
+
+/// What of a budget is open to a text. HELP and STOP are paid from one day's budget, and anybody can write HELP, from
+/// many numbers: the second half is for STOP alone.
+fn open_to(own: Own, budget: &Budget) -> Cow<'_, Budget> {
+    if own != Own::Help || budget.scope != Scope::Day {
+        return Cow::Borrowed(budget);
+    }
+    let half = |limit: i64| limit.saturating_add(1) / 2;
+    let Limits { spend_micros, messages } = budget.limits;
+    let limits = Limits { spend_micros: spend_micros.map(half), messages: messages.map(half) };
+    Cow::Owned(Budget { limits, ..budget.clone() })
 }
 
 #[cfg(test)]
@@ -56,7 +70,7 @@ mod tests {
 
     use super::*;
     use crate::policy::{Approval, Settings};
-    use crate::sms::facts::{Budget, BudgetKey, Limits, Sum};
+    use crate::sms::facts::{BudgetKey, Sum};
     use crate::sms::number::Number;
 
     fn refused(own: Own, facts: &Facts) -> Option<ErrorKind> {
@@ -117,6 +131,23 @@ mod tests {
             for own in Own::ALL {
                 assert_eq!(refused(own, &facts), expected, "{own:?} {facts:?}");
             }
+        }
+        // Half of a day's is open to HELP.
+        for (facts, is_open) in [
+            (budget(|b| (b.scope, b.limits.spend_micros) = (Scope::Day, None)), true),
+            (budget(|b| (b.scope, b.limits.spend_micros, b.messages) = (Scope::Day, None, 1)), false),
+            (
+                budget(|b| (b.scope, b.limits.spend_micros, b.spent_micros) = (Scope::Day, Some(240), 60)),
+                true,
+            ),
+            (
+                budget(|b| (b.scope, b.limits.spend_micros, b.spent_micros) = (Scope::Day, Some(240), 61)),
+                false,
+            ),
+        ] {
+            let expected = (!is_open).then_some(ErrorKind::BudgetExceeded);
+            assert_eq!(refused(Own::Help, &facts), expected, "{facts:?}");
+            assert_eq!(refused(Own::Stop, &facts), None, "{facts:?}");
         }
         let had = Facts { recipient_last_hour: 5, ..Facts::default() };
         for own in Own::ALL {

@@ -8,7 +8,11 @@
 //! other words ("STOP Acme"). In doubt a word is taken for a stop, since a text too few does less harm than
 //! one too many; a START is taken for one only where it is nothing else.
 //!
-//! [`meaning`] needs the reply, the country of the person and the operator's own words ([`StopWords`]).
+//! A word for help is a courtesy beside them ("help me unsubscribe", "HELP" and "Cancel" below it): whoever asks
+//! for both is not to be texted.
+//!
+//! [`meaning`] needs the reply, the country of the person and the operator's own words ([`StopWords`],
+//! [`HelpWords`]).
 //! [`is_announced`] needs the text that the person answers too: where that said "reply 2 to unsubscribe", a 2
 //! is an order.
 
@@ -116,11 +120,11 @@ impl StopWords {
 }
 
 /// What this reply asks for. `calling_code` is that of the person's number (86 for China), where it is known:
-/// some words are orders in one country alone.
-pub fn meaning(text: &str, calling_code: Option<u16>, own: &StopWords) -> Meaning {
+/// some words are orders in one country alone. That it asks for help, [`asks_for_help`] says.
+pub fn meaning(text: &str, calling_code: Option<u16>, own: &StopWords, help: &HelpWords) -> Meaning {
     // The sign is the word.
     let reply = signature::split(&text.replace(OCTAGON, " STOP "));
-    if is_stop(&reply, calling_code, own) {
+    if is_stop(&reply, calling_code, own, help) {
         Meaning::Stop
     } else if reply.more.is_empty()
         && reply.order.len() <= MAX_ORDER
@@ -134,7 +138,7 @@ pub fn meaning(text: &str, calling_code: Option<u16>, own: &StopWords) -> Meanin
     }
 }
 
-fn is_stop(reply: &Split, calling_code: Option<u16>, own: &StopWords) -> bool {
+fn is_stop(reply: &Split, calling_code: Option<u16>, own: &StopWords, help: &HelpWords) -> bool {
     let is_plain = |word: &str| words::is_plain(word) || own.has(word);
     // A plain word may be any paragraph of the reply ("Who is this?", then "STOP").
     let mut parts = reply
@@ -144,27 +148,27 @@ fn is_stop(reply: &Split, calling_code: Option<u16>, own: &StopWords) -> bool {
         .chain(&reply.more)
         .filter(|part| part.chars().count() <= MAX_REPEATED);
     if parts.any(|part| {
-        is_among_courtesies(part, is_plain) || is_glued(&letters(part), is_plain) || is_loud(part)
+        is_among_courtesies(part, is_plain, help) || is_glued(&letters(part), is_plain) || is_loud(part)
     }) {
         return true;
     }
     // So it may be any sentence of a reply that is short.
     let length: usize = reply.lines.iter().map(|line| line.chars().count()).sum();
-    let is_order = |sentence: &&str| is_among_courtesies(sentence, is_plain) || is_loud(sentence);
+    let is_order = |sentence: &&str| is_among_courtesies(sentence, is_plain, help) || is_loud(sentence);
     if length <= MAX_ORDER && sentences::of(&reply.lines).iter().any(is_order) {
         return true;
     }
-    if reply.order.chars().count() > MAX_ORDER {
-        return false;
-    }
-    let whole = letters(&reply.order);
     // What may be an ordinary answer must be all that was written.
     let is_alone = |word: &str| {
         is_plain(word)
             || words::is_alone(word)
             || calling_code.is_some_and(|code| words::is_local(word, code))
     };
-    reply.more.is_empty() && (is_alone(&whole) || is_repeated(&reply.order, is_alone))
+    let is_whole = |part: &str| is_alone(&letters(part)) || is_repeated(part, is_alone);
+    if length <= MAX_ORDER && help::stands_beside(reply, help, is_whole) {
+        return true;
+    }
+    reply.more.is_empty() && reply.order.chars().count() <= MAX_ORDER && is_whole(&reply.order)
 }
 
 /// The words of an order by their letters.
@@ -195,9 +199,9 @@ fn is_between(c: char) -> bool {
     c.is_whitespace() || (c.is_ascii_punctuation() && c != '\'') || is_wide || is_han
 }
 
-/// Whether a plain word, or several, stand among nothing but courtesies and the number that the order goes
+/// Whether a plain word, or several, stand among nothing but courtesies, words for help and the number that the order goes
 /// to.
-fn is_among_courtesies(order: &str, is_plain: impl Fn(&str) -> bool) -> bool {
+fn is_among_courtesies(order: &str, is_plain: impl Fn(&str) -> bool, help: &HelpWords) -> bool {
     let read = words_of(order);
     if is_plain(&read.concat()) {
         return true;
@@ -220,6 +224,8 @@ fn is_among_courtesies(order: &str, is_plain: impl Fn(&str) -> bool) -> bool {
                 && (word.len() >= SHORT_CODE || behind.first().is_some_and(|next| is_plain(next))))
         {
             rest = behind;
+        } else if let Some(count) = help.leads(rest) {
+            rest = rest.get(count..).unwrap_or_default();
         } else {
             return false;
         }

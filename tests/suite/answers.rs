@@ -1,11 +1,15 @@
 //! HELP and STOP are answered by the operator's words: once a person and day, right then, and by nobody twice.
 
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sms_mcp::engine::contract::StatusArgs;
 use sms_mcp::engine::settings::{Answers, Replies};
 use sms_mcp::engine::{Base, Engine};
+use sms_mcp::error::ErrorKind;
+use sms_mcp::provider::Outcome;
 use sms_mcp::provider::exchange::{Event, Reply};
 use sms_mcp::sms::caller_id::Sender;
 
@@ -32,7 +36,12 @@ struct Scene {
 
 impl Scene {
     fn new(change: impl FnOnce(&mut Replies)) -> Self {
-        let bench = bench(Vec::new(), |_| {});
+        Self::of(Vec::new(), change)
+    }
+
+    /// One whose carrier does this.
+    fn of(script: Vec<Outcome>, change: impl FnOnce(&mut Replies)) -> Self {
+        let bench = bench(script, |_| {});
         let engine = bench.restarted_answering(answers(change), 7);
         Self { bench, engine, told: AtomicU32::new(0) }
     }
@@ -83,7 +92,18 @@ async fn help_is_answered_once_a_person_and_day_in_every_language() {
     for (n, word) in words.into_iter().enumerate() {
         scene.is_answered(10 + n, word, HELP).await;
     }
-    let others = ["help me with my booking", "Reply HELP for help", "thanks"];
+    // Who asks for no more texts as well gets that answer.
+    let both = ["HELP \u{1f6d1}", "Help\nCancel", "help me unsubscribe", "HELP\n\nCANCEL", "notfall stop"];
+    for (n, both) in both.into_iter().enumerate() {
+        scene.is_answered(30 + n, both, STOP).await;
+    }
+    let others = [
+        "help me with my booking",
+        "help me cancel my booking",
+        "Help\nJames Stop",
+        "Reply HELP for help",
+        "thanks",
+    ];
     for (n, other) in others.into_iter().enumerate() {
         assert_eq!(scene.writes(20 + n, other).await, [], "{other}");
     }
@@ -128,7 +148,11 @@ async fn a_stop_is_confirmed_once_and_right_then() {
     // What comes late, again, or was answered; who is in doubt; who was out before.
     let of = |n: usize| scene.reply(fictional(n).as_str(), "STOP");
     let now = scene.bench.clock_now();
-    assert_eq!(scene.after(Reply { at: now.plus_ms(-11 * 60_000), ..of(2) }).await, []);
+    for minutes in [-11, 11, 3 * 60, 20 * 60] {
+        assert_eq!(scene.after(Reply { at: now.plus_ms(minutes * 60_000), ..of(2) }).await, [], "{minutes}");
+        let help = Reply { at: now.plus_ms(minutes * 60_000), ..scene.reply(fictional(9).as_str(), "HELP") };
+        assert_eq!(scene.after(help).await, [], "{minutes}");
+    }
     assert_eq!(scene.after(Reply { is_again: true, ..of(3) }).await, []);
     assert_eq!(scene.after(Reply { is_answered: true, ..of(4) }).await, []);
     assert_eq!(scene.after(Reply { from: Sender::Unproven(fictional(5)), ..of(5) }).await, []);
@@ -180,6 +204,110 @@ async fn an_answer_shows_the_number_that_was_written_to_where_it_may() {
         eventually_async("it is answered", async || scene.bench.tries() > before).await;
     }
     assert_eq!(scene.bench.shown(), [Some("36179".to_owned()), Some("+33612345678".to_owned()), None]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_phone_gets_one_answer_a_day_under_all_its_numbers() {
+    let scene = Scene::new(|_| {});
+    for numbers in [["+541123456789", "+5491123456789"], ["+5511987654321", "+551187654321"]] {
+        let mut answered = Vec::new();
+        for number in numbers {
+            answered.extend(scene.after(scene.reply(number, "HELP")).await);
+        }
+        assert_eq!(answered, [(numbers[0].to_owned(), HELP.to_owned())]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_who_write_help_leave_half_of_the_day_to_those_who_write_stop() {
+    let scene = Scene::new(|replies| replies.answers_per_day = 4);
+    for n in 0..2 {
+        scene.is_answered(n, "HELP", HELP).await;
+    }
+    for n in 2..8 {
+        assert_eq!(scene.writes(n, "HELP").await, []);
+    }
+    for n in 8..10 {
+        scene.is_answered(n, "STOP", STOP).await;
+    }
+    assert_eq!(scene.writes(10, "STOP").await, [], "four a day");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn help_that_a_text_announced_as_the_way_out_is_one() {
+    let scene = Scene::new(|replies| replies.help_words = vec!["SOS".into()]);
+    let texts = [("For no more texts reply: HELP", "HELP"), ("Reply SOS to cancel texts", "SOS")];
+    for (n, (text, word)) in texts.into_iter().enumerate() {
+        scene.engine.send(caller(Base::Open), to(n, text)).await.unwrap();
+        scene.is_answered(n, word, STOP).await;
+    }
+    scene
+        .engine
+        .send(caller(Base::Open), to(5, "To stop texts reply STOP, for help reply HELP"))
+        .await
+        .unwrap();
+    scene.is_answered(5, "HELP", HELP).await;
+}
+
+/// Keeps what is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_answer_whose_outcome_nobody_knows_is_logged_so_and_one_that_was_not_sent_as_that() {
+    // What is logged at all is decided for the whole process, by whichever test comes first.
+    let name = "an_answer_whose_outcome_nobody_knows_is_logged_so_and_one_that_was_not_sent_as_that";
+    if std::env::var("SUITE_ALONE").is_err() {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let output = command
+            .args(["--exact", &format!("answers::{name}")])
+            .env("SUITE_ALONE", "1")
+            .env("SMS_MCP_CONTAINER", "no")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    for (outcome, is_unknown) in [
+        (Outcome::Unknown { why: "reset".into() }, true),
+        (Outcome::Rejected { code: ErrorKind::ProviderRejected, why: "no".into() }, false),
+    ] {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+        let said = || String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+        tracing::subscriber::with_default(subscriber, || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let scene = Scene::of(vec![outcome], |_| {});
+                scene
+                    .bench
+                    .report_to(&scene.engine, Event::Reply(scene.reply(fictional(1).as_str(), "HELP")))
+                    .await;
+                eventually_async("it is logged", async || said().contains("an answer to HELP or STOP was"))
+                    .await;
+            });
+        });
+        let said = said();
+        assert_eq!(
+            said.contains("nobody knows whether an answer to HELP or STOP was sent"),
+            is_unknown,
+            "{said}"
+        );
+        assert_eq!(said.contains("an answer to HELP or STOP was not sent"), !is_unknown, "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -95,10 +95,13 @@ async fn it_is_paid_from_a_budget_of_its_own_and_the_total_holds_for_all() {
     let bench = bench(Vec::new(), |guard| {
         (guard.total_spend, guard.day_messages) = (Some(Amount(400_000)), 1);
     });
-    for n in 0..3 {
+    for n in 0..2 {
         assert_eq!(kind(&bench.engine, own(Own::Help, n, &n.to_string())).await, None);
     }
-    assert_eq!(kind(&bench.engine, own(Own::Help, 3, "3")).await, Some(ErrorKind::BudgetExceeded), "3 a day");
+    let full = Some(ErrorKind::BudgetExceeded);
+    assert_eq!(kind(&bench.engine, own(Own::Help, 2, "2")).await, full, "the rest is for STOP");
+    assert_eq!(kind(&bench.engine, own(Own::Stop, 2, "2")).await, None);
+    assert_eq!(kind(&bench.engine, own(Own::Stop, 3, "3")).await, full, "3 a day");
     assert_eq!(used(&bench.engine, "day:USD:operator:answers").await, [("0.00".into(), "0.30".into(), 3)]);
     assert_eq!(used(&bench.engine, "session:").await, [], "it is in no session");
     // An agent's day is its own, and one more fits into the total.

@@ -9,13 +9,16 @@ use super::room::Answering;
 use crate::clock::Timestamp;
 use crate::engine::carriers::carrier::Carrier;
 use crate::engine::submit::own::{By, OwnSent, OwnText};
+use crate::error::ErrorKind;
 use crate::provider::exchange::Reply;
+use crate::sms::caller_id::same_person;
 use crate::sms::number::Number;
 use crate::sms::own::Own;
 use crate::sms::reply::{HelpWords, Meaning, is_keyword};
 
-/// How long after it was written a text is answered, in milliseconds.
-const RIGHT_THEN_MS: i64 = 10 * 60_000;
+/// How long after it was written a text is answered, and how far before ours the clock may be by which it was, in
+/// milliseconds.
+const RIGHT_THEN_MS: u64 = 10 * 60_000;
 
 /// What was heard, and is perhaps to be answered.
 pub struct Heard<'a> {
@@ -55,8 +58,8 @@ impl Answering {
             Meaning::Stop | Meaning::Start | Meaning::Objection | Meaning::Other => return None,
         };
         let now = self.life.now();
-        let is_late = now.as_millis().saturating_sub(reply.at.as_millis()) > RIGHT_THEN_MS;
-        if is_late || reply.is_answered || self.is_answered_there(own, carrier, &reply.text) {
+        let is_now = now.as_millis().abs_diff(reply.at.as_millis()) <= RIGHT_THEN_MS;
+        if !is_now || reply.is_answered || self.is_answered_there(own, carrier, &reply.text) {
             return None;
         }
         let to = person?.clone();
@@ -91,6 +94,9 @@ impl Answering {
             }
             Ok(OwnSent::Before(_)) => tracing::debug!(provider, own, "was answered today already"),
             // Not the error: it names who wrote.
+            Err(error) if error.kind() == ErrorKind::OutcomeUnknown => {
+                tracing::warn!(provider, own, "nobody knows whether an answer to HELP or STOP was sent");
+            }
             Err(error) => {
                 let code = error.kind().as_str();
                 tracing::warn!(provider, own, code, "an answer to HELP or STOP was not sent");
@@ -99,7 +105,35 @@ impl Answering {
     }
 }
 
-/// What makes an answer this one: its kind, the person, and the UTC day.
+/// What makes an answer this one: its kind, the person under whichever of their numbers, and the UTC day.
 fn key(own: Own, to: &Number, now: Timestamp) -> String {
-    format!("{}:{}:{}", own.as_str(), to.e164(), now.utc_day())
+    format!("{}:{}:{}", own.as_str(), one_spelling(to.e164()), now.utc_day())
+}
+
+/// One spelling for all numbers that are this person beyond doubt: the shortest.
+fn one_spelling(e164: &str) -> String {
+    let shorter = same_person(e164).into_iter().filter(|other| other.len() < e164.len());
+    shorter.min_by_key(String::len).unwrap_or_else(|| e164.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_spelling;
+
+    #[test]
+    fn whoever_is_one_person_beyond_doubt_has_one_spelling_and_no_two_people_share_one() {
+        for person in [
+            ["+541123456789", "+5491123456789"],
+            ["+525512345678", "+5215512345678"],
+            ["+551187654321", "+5511987654321"],
+        ] {
+            for number in person {
+                assert_eq!(one_spelling(number), person[0], "{number}");
+            }
+        }
+        // Of Ivory Coast's eight digits of before, any of three phones may have been meant.
+        for alone in ["+2250123456789", "+2250523456789", "+2250723456789", "+22523456789", "+447400123456"] {
+            assert_eq!(one_spelling(alone), alone);
+        }
+    }
 }

@@ -40,7 +40,8 @@ impl Receive {
         reply: &Reply,
         number: Option<&Number>,
     ) -> Result<Meaning> {
-        let meaning = reply::meaning(&reply.text, number.map(Number::calling_code), &self.stop_words);
+        let (stop, help) = (&self.stop_words, self.answering.help_words());
+        let meaning = reply::meaning(&reply.text, number.map(Number::calling_code), stop, help);
         if meaning != Meaning::Other {
             return Ok(meaning);
         }
@@ -53,7 +54,7 @@ impl Receive {
         }
         // Where nobody answers it, an agent may.
         let is_heard = self.answering.knows_help() || reply.is_answered;
-        let asks = is_heard && reply::asks_for_help(&reply.text, self.answering.help_words());
+        let asks = is_heard && reply::asks_for_help(&reply.text, help, stop);
         Ok(if asks { Meaning::Help } else { Meaning::Other })
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! A word that was announced so is an order although it says nothing by itself. It must stand right behind
 //! "reply" (or in a list of choices, right before its purpose), and the purpose must be a plain word for no
-//! more texts: "reply C to cancel" speaks of an appointment.
+//! more texts: "reply C to cancel" speaks of an appointment, and "reply C to cancel texts" does not. Most texts
+//! name HELP beside STOP, so HELP is a way out only where that is said of it, and not of another word.
 
 use std::sync::LazyLock;
 
+use super::help;
 use super::words::{self, Words};
 use crate::sms::fold::{fold, letters};
 
@@ -27,6 +29,15 @@ const PURPOSE: &str = "to|for|if|um|zum|zur|für|pour|para|per|om|voor|for|aby|�
 /// What stands between two choices.
 const OR: &str = "or|and|oder|und|ou|et|o|y|e|of|或|或者";
 
+/// What a word ends that may end anything: texts, with what may stand before them.
+const TEXTS: &str = "texts|messages|msgs|sms|nachrichten|mensajes|mensagens|messaggi|berichten";
+const THE: &str = "the|these|all|your|our|any|more|further|future|text|die|alle|les|ces|los|as|i|le";
+
+/// Who does something in "if you do not text": no order.
+const SUBJECTS: [&str; 5] = ["you", "u", "we", "they", "i"];
+
+static TEXTS_WORDS: Words = LazyLock::new(|| words::read(TEXTS));
+static THE_WORDS: Words = LazyLock::new(|| words::read(THE));
 static VERB_WORDS: Words = LazyLock::new(|| words::read(VERBS));
 static BETWEEN_WORDS: Words = LazyLock::new(|| words::read(BETWEEN));
 static PURPOSE_WORDS: Words = LazyLock::new(|| words::read(PURPOSE));
@@ -62,10 +73,14 @@ pub fn announces_stop(text: &str) -> bool {
             .map(letters)
             .filter(|token| !token.is_empty())
             .collect();
-        (0..tokens.len()).any(|at| {
-            let (before, rest) = tokens.split_at_checked(at).unwrap_or_default();
-            rest.split_first().is_some_and(|(word, behind)| is_way_out(before, word, behind))
-        })
+        has_way_out(&tokens)
+    })
+}
+
+fn has_way_out(tokens: &[String]) -> bool {
+    (0..tokens.len()).any(|at| {
+        let (before, rest) = tokens.split_at_checked(at).unwrap_or_default();
+        rest.split_first().is_some_and(|(word, behind)| is_way_out(before, word, behind))
     })
 }
 
@@ -128,16 +143,36 @@ fn chosen(earlier: &[String], choice: &[String], word: &str) -> bool {
         if !is_asked && !is_listed {
             return false;
         }
-        if purpose.is_empty() { is_stop(earlier) || is_stop(before) } else { is_stop(purpose) }
+        if !purpose.is_empty() {
+            return is_stop(purpose);
+        }
+        // "To stop reply STOP, for help reply HELP" says of each word what it is for.
+        let is_of_another = |tokens: &[String]| help::is_known(word) && has_way_out(tokens);
+        let has_purpose = before.first().is_some_and(|token| PURPOSE_WORDS.contains(token));
+        (is_stop(before) && !is_of_another(before))
+            || (!has_purpose && is_stop(earlier) && !is_of_another(earlier))
     })
 }
 
-/// Whether a plain word stands among these, of one token, of two, or within one of a script without spaces.
+/// Whether a plain word stands among these, of one token, of several, or within one of a script without spaces;
+/// or a word that ends anything before the texts that it ends.
 fn is_stop(tokens: &[String]) -> bool {
     let within =
         |token: &String| !token.is_ascii() && words::HAN_STOPS.iter().any(|stop| token.contains(stop));
     tokens.iter().any(|token| words::is_plain(token) || within(token))
-        || tokens.windows(2).any(|pair| words::is_plain(&pair.concat()))
+        || (2..=super::MAX_PHRASE).any(|count| has_phrase(tokens, count))
+        || tokens.iter().enumerate().any(|(at, token)| {
+            let ended = tokens.iter().skip(at + 1).find(|token| !THE_WORDS.contains(*token));
+            words::is_alone(token) && ended.is_some_and(|ended| TEXTS_WORDS.contains(ended))
+        })
+}
+
+fn has_phrase(tokens: &[String], count: usize) -> bool {
+    tokens.windows(count).enumerate().any(|(at, phrase)| {
+        let before = at.checked_sub(1).and_then(|at| tokens.get(at));
+        let is_told = count > 2 && before.is_some_and(|before| SUBJECTS.contains(&before.as_str()));
+        !is_told && words::is_plain(&phrase.concat())
+    })
 }
 
 /// With a space wherever Latin letters or digits meet another script, so that the T of 退订回T is a word.

@@ -2,11 +2,12 @@
 //!
 //! Carriers ask that these get an answer of the operator's. Unlike a STOP nothing is lost where one is missed,
 //! and an ordinary answer that is taken for one gets a text that nobody asked for: so the word must be all that
-//! is written, beside a few courtesies. What asks for no more texts is no HELP, whatever else it says.
+//! is written, beside a few courtesies and a name below it. What asks for no more texts, or may, is no HELP,
+//! whatever else it says.
 
-use super::signature;
+use super::signature::{self, Split};
 use super::words::{self, Words};
-use super::{MAX_ORDER, words_of};
+use super::{MAX_ORDER, OCTAGON, StopWords, sentences, words_of};
 use crate::sms::fold::letters;
 
 /// CTIA Messaging Principles and Best Practices (2023), section 5.1.3, and the keywords that AWS, Braze and
@@ -40,7 +41,7 @@ impl HelpWords {
     /// # Errors
     /// What is wrong with the list, in words that name the entry: one has no letter or digit, asks for no more
     /// texts or for texts again, is longer than 64 characters, or there are more than 200.
-    pub fn new(list: &[String], stop: &super::StopWords) -> Result<Self, String> {
+    pub fn new(list: &[String], stop: &StopWords) -> Result<Self, String> {
         if list.len() > MAX_OWN {
             return Err(format!("has {} words; at most {MAX_OWN} are taken", list.len()));
         }
@@ -53,7 +54,7 @@ impl HelpWords {
             if word.chars().count() > MAX_OWN_CHARS {
                 return Err(format!("has \"{shown}\", which is longer than {MAX_OWN_CHARS} characters"));
             }
-            match super::meaning(word, None, stop) {
+            match super::meaning(word, None, stop, &Self::default()) {
                 super::Meaning::Stop => Err(format!("has \"{shown}\", which asks for no more texts")),
                 super::Meaning::Start => Err(format!("has \"{shown}\", which asks for texts again")),
                 super::Meaning::Help | super::Meaning::Objection | super::Meaning::Other => Ok(folded),
@@ -63,8 +64,19 @@ impl HelpWords {
     }
 
     fn has(&self, letters: &str) -> bool {
-        HELP_WORDS.contains(letters) || self.0.iter().any(|word| word == letters) || is_drawn(letters)
+        is_known(letters) || self.0.iter().any(|word| word == letters)
     }
+
+    /// With how many words a word or a phrase for help stands before these.
+    pub(super) fn leads(&self, words: &[String]) -> Option<usize> {
+        let is_one = |count: &usize| words.get(..*count).is_some_and(|words| self.has(&words.concat()));
+        (1..=MAX_PHRASE.min(words.len())).rev().find(is_one)
+    }
+}
+
+/// Whether these letters ask for help, whatever the operator's words are.
+pub(super) fn is_known(letters: &str) -> bool {
+    HELP_WORDS.contains(letters) || is_drawn(letters)
 }
 
 /// Whether these letters are "help", however long it is drawn: "HEEELP!".
@@ -75,12 +87,38 @@ fn is_drawn(letters: &str) -> bool {
 }
 
 /// Whether a reply that asks for nothing else asks for help.
-pub fn asks_for_help(text: &str, own: &HelpWords) -> bool {
+pub fn asks_for_help(text: &str, own: &HelpWords, stop: &StopWords) -> bool {
+    // The sign is a word for no more texts.
+    if text.contains(OCTAGON) {
+        return false;
+    }
     let reply = signature::split(text);
     if !reply.more.is_empty() || reply.order.len() > MAX_ORDER {
         return false;
     }
-    [Some(&reply.order), reply.first_line.as_ref()].into_iter().flatten().any(|order| is_help(order, own))
+    // What stands below it is a name, where it is nothing else: "Cancel" looks like one.
+    let is_signed = |first: &String| {
+        is_help(first, own) && !reply.lines.iter().skip(1).any(|line| has_stop(&words_of(line), stop))
+    };
+    is_help(&reply.order, own) || reply.first_line.as_ref().is_some_and(is_signed)
+}
+
+/// Whether any of these words, or of the phrases that they make, asks for no more texts somewhere.
+fn has_stop(read: &[String], stop: &StopWords) -> bool {
+    let is_one = |word: &str| {
+        words::is_plain(word) || words::is_alone(word) || words::is_local_somewhere(word) || stop.has(word)
+    };
+    (1..=super::MAX_PHRASE).any(|count| read.windows(count).any(|words| is_one(&words.concat())))
+}
+
+/// Whether a reply is HELP and an order, each in a sentence or a line of its own, and nothing else but a name.
+pub(super) fn stands_beside(reply: &Split, own: &HelpWords, is_order: impl Fn(&str) -> bool) -> bool {
+    let parts: Vec<&str> =
+        sentences::of(&reply.lines).into_iter().filter(|part| !letters(part).is_empty()).collect();
+    let is_signature = |part: &str| reply.first_line.is_some() && signature::is_name(part);
+    parts.iter().any(|part| is_help(part, own))
+        && parts.iter().any(|part| is_order(part))
+        && parts.iter().all(|part| is_help(part, own) || is_order(part) || is_signature(part))
 }
 
 fn is_help(order: &str, own: &HelpWords) -> bool {
@@ -94,10 +132,7 @@ fn is_help(order: &str, own: &HelpWords) -> bool {
     }
     let (mut found, mut rest) = (false, read.as_slice());
     while let Some((word, behind)) = rest.split_first() {
-        let phrase = (1..=MAX_PHRASE.min(rest.len()))
-            .rev()
-            .find(|count| rest.get(..*count).is_some_and(|words| own.has(&words.concat())));
-        match phrase {
+        match own.leads(rest) {
             Some(count) => (found, rest) = (true, rest.get(count..).unwrap_or_default()),
             None if COURTESY_WORDS.contains(word) => rest = behind,
             None => return false,
@@ -135,7 +170,7 @@ mod tests {
     use super::*;
 
     fn asks(text: &str) -> bool {
-        asks_for_help(text, &HelpWords::default())
+        asks_for_help(text, &HelpWords::default(), &StopWords::default())
     }
 
     #[test]
@@ -214,6 +249,78 @@ mod tests {
     }
 
     #[test]
+    fn whoever_says_help_and_stop_wants_no_more_texts() {
+        for both in [
+            // With the sign.
+            "HELP \u{1f6d1}",
+            "\u{1f6d1} HELP",
+            "Info \u{1f6d1}",
+            "Aide \u{1f6d1}\u{1f6d1}",
+            "\u{1f198} HELP \u{1f6d1}",
+            "Help\n\u{1f6d1}",
+            // In a line below, which looks like a name.
+            "Help\nCancel",
+            "Help\nEnd",
+            "Help\nQuit",
+            "Help\nExit",
+            "Help\nRemove",
+            "Help\nCANCEL\nAnn Miller",
+            "Aide\nAnnuler",
+            "Hilfe\nBeenden",
+            "Ayuda\nAlto",
+            "Hulp\nStop Ermee",
+            "Pomoc\nKoniec",
+            "Yard\u{131}m\nIptal",
+            "\u{41f}\u{43e}\u{43c}\u{43e}\u{449}\u{44c}\n\u{41e}\u{442}\u{43c}\u{435}\u{43d}\u{430}",
+            "Help\n\u{41e}\u{442}\u{43a}\u{430}\u{437}",
+            "Help\nBasta",
+            "Ajuda\nCancelar",
+            "Help\nNo More",
+            "Help\nStop",
+            "\u{5e2e}\u{52a9}\n\u{53d6}\u{6d88}",
+            // In one line, or a paragraph.
+            "HELP STOP",
+            "STOP HELP",
+            "stop info",
+            "Help me stop",
+            "Help unsubscribe",
+            "help me unsubscribe",
+            "Help -- STOP",
+            "help. cancel",
+            "Cancel! Help!",
+            "HELP\n\nCANCEL",
+            "HEEELP stop",
+            "Hilfe stopp",
+            "Aide stop",
+            "ayuda baja",
+            "tr\u{1ee3} gi\u{fa}p hu\u{1ef7}",
+            "\u{5e2e}\u{52a9}\u{9000}\u{8ba2}",
+            "\u{5e2e}\u{6211}\u{9000}\u{8ba2}",
+        ] {
+            let said = meaning(both, None, &StopWords::default(), &HelpWords::default());
+            assert_eq!((said, asks(both)), (Meaning::Stop, false), "{both:?}");
+        }
+        assert_eq!(meaning("Help\nT", Some(86), &StopWords::default(), &HelpWords::default()), Meaning::Stop);
+    }
+
+    #[test]
+    fn what_only_may_be_a_stop_below_help_is_neither() {
+        for neither in [
+            "Help\nJames Stop",
+            "Help\nTown End",
+            "Help\nT",
+            "help me cancel my booking",
+            "help cancel my order",
+            "Help, my bus does not stop",
+            "Can you help me stop smoking?",
+            "help\n\nPlease cancel the booking of Monday",
+        ] {
+            let said = meaning(neither, None, &StopWords::default(), &HelpWords::default());
+            assert_eq!((said, asks(neither)), (Meaning::Other, false), "{neither:?}");
+        }
+    }
+
+    #[test]
     fn no_word_for_help_is_one_for_anything_else_and_the_other_way_round() {
         let calling_codes = [None, Some(86), Some(90), Some(84), Some(1)];
         for word in HELP.split(['|', '\n']).map(str::trim).filter(|word| !word.is_empty()) {
@@ -225,7 +332,7 @@ mod tests {
             {
                 for code in calling_codes {
                     assert_eq!(
-                        meaning(&said, code, &StopWords::default()),
+                        meaning(&said, code, &StopWords::default(), &HelpWords::default()),
                         Meaning::Other,
                         "{said} {code:?}"
                     );
@@ -245,8 +352,14 @@ mod tests {
         let stop = StopWords::new(&["Schluss".to_owned()]).unwrap_or_default();
         let own = |word: &str| HelpWords::new(&[word.to_owned()], &stop);
         let words = own("Hilf mir").unwrap_or_default();
-        assert!(asks_for_help("HILF MIR!", &words) && asks_for_help("help", &words));
-        assert!(!asks_for_help("Hilf mir suchen", &words) && !asks("Hilf mir"));
+        let asks_so = |text: &str| asks_for_help(text, &words, &stop);
+        assert!(asks_so("HILF MIR!") && asks_so("help") && asks_so("Help\nAnn Miller"));
+        assert!(!asks_so("Hilf mir suchen") && !asks("Hilf mir"));
+        assert!(!asks_so("Help\nSchluss") && !asks_so("Help\nAnn Schluss"));
+        for both in ["Hilf mir stop", "stop, hilf mir", "Help\nSchluss", "Hilf mir. Cancel", "Help schluss"] {
+            assert_eq!(meaning(both, None, &stop, &words), Meaning::Stop, "{both:?}");
+        }
+        assert_eq!(meaning("Hilf mir stop", None, &stop, &HelpWords::default()), Meaning::Other);
         for (wrong, why) in [
             ("STOP", "no more texts"),
             ("Arr\u{ea}t", "no more texts"),

@@ -159,7 +159,7 @@ fn before_phrase(line: &str) -> Option<&str> {
 }
 
 /// Whether a line looks like a person's name: few words, each with a capital, no digits.
-fn is_name(line: &str) -> bool {
+pub(super) fn is_name(line: &str) -> bool {
     let words: Vec<&str> = line.split_whitespace().collect();
     let is_capital = |word: &&str| {
         word.chars().next().is_some_and(char::is_uppercase) && !word.chars().any(|c| c.is_ascii_digit())

@@ -1,7 +1,7 @@
 use super::*;
 
 fn said(text: &str) -> Meaning {
-    meaning(text, None, &StopWords::default())
+    meaning(text, None, &StopWords::default(), &HelpWords::default())
 }
 
 #[test]
@@ -352,12 +352,24 @@ fn a_word_of_one_country_is_an_order_there_alone() {
         ("RED", 90),
         ("TC", 84),
     ] {
-        assert_eq!(meaning(word, Some(code), &StopWords::default()), Meaning::Stop, "{word}");
-        assert_eq!(meaning(word, Some(1), &StopWords::default()), Meaning::Other, "{word}");
+        assert_eq!(
+            meaning(word, Some(code), &StopWords::default(), &HelpWords::default()),
+            Meaning::Stop,
+            "{word}"
+        );
+        assert_eq!(
+            meaning(word, Some(1), &StopWords::default(), &HelpWords::default()),
+            Meaning::Other,
+            "{word}"
+        );
         assert_eq!(said(word), Meaning::Other, "{word}");
     }
     for word in ["Y", "T-shirt", "N or Y", "R u there"] {
-        assert_eq!(meaning(word, Some(86), &StopWords::default()), Meaning::Other, "{word}");
+        assert_eq!(
+            meaning(word, Some(86), &StopWords::default(), &HelpWords::default()),
+            Meaning::Other,
+            "{word}"
+        );
     }
 }
 
@@ -376,6 +388,11 @@ fn what_the_text_announced_is_an_order_and_what_it_did_not_is_none() {
         ("nein", "Antworte NEIN zum Abmelden"),
         ("non", "R\u{e9}pondez NON pour STOP"),
         ("2\n\nSent from my iPhone", "Reply 2 to opt out"),
+        // A word for help that was announced as the way out is one.
+        ("HELP", "For no more texts reply: HELP"),
+        ("help", "To opt out, reply HELP"),
+        ("SOS", "Reply SOS to cancel texts"),
+        ("SOS", "Reply SOS to end all your text messages"),
     ];
     for (reply, text) in announced {
         assert!(is_announced(reply, text), "{reply:?} to {text:?}");
@@ -391,6 +408,13 @@ fn what_the_text_announced_is_an_order_and_what_it_did_not_is_none() {
         ("", "Reply STOP to unsubscribe"),
         ("start", "Reply START to stop"),
         ("T", ""),
+        ("HELP", "Reply STOP to opt out, HELP for help"),
+        ("HELP", "To stop texts reply STOP, for help reply HELP"),
+        ("SOS", "To stop texts reply STOP, for assistance reply SOS"),
+        ("HELP", "STOP to end texts, reply HELP"),
+        ("HELP", "Text STOP to cancel texts HELP for info"),
+        ("HELP", "Reply HELP if you do not text"),
+        ("SOS", "Reply SOS to cancel your appointment, we send texts"),
     ];
     for (reply, text) in not {
         assert!(!is_announced(reply, text), "{reply:?} to {text:?}");
@@ -407,10 +431,10 @@ fn the_operators_words_are_heard_like_ours() {
         "\u{4e0d}\u{8981}\u{8c22}\u{8c22}",
         "Schluss\n\nVon meinem iPhone gesendet",
     ] {
-        assert_eq!(meaning(reply, None, &own), Meaning::Stop, "{reply:?}");
+        assert_eq!(meaning(reply, None, &own, &HelpWords::default()), Meaning::Stop, "{reply:?}");
         assert_eq!(said(reply), Meaning::Other, "{reply:?}");
     }
-    assert_eq!(meaning("Schluss mit lustig", None, &own), Meaning::Other);
+    assert_eq!(meaning("Schluss mit lustig", None, &own, &HelpWords::default()), Meaning::Other);
     for (wrong, why) in [
         ("", "no letter"),
         ("  - ", "no letter"),

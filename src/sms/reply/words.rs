@@ -64,7 +64,7 @@ pub(super) const PLAIN: &str = "
 
 /// Words that ask for no more texts where they are the whole reply.
 pub(super) const ALONE: &str = "
-    cancel|end|quit|remove|exit|annuler|annulation|beenden|kündigen|kündigung|abbrechen|ende|opzeggen|stop \
+    cancel|end|quit|remove|exit|no more|annuler|annulation|beenden|kündigen|kündigung|abbrechen|ende|opzeggen|stop \
     ermee
     avbryt|avsluta|avslutt|slutt|sluta|peruuta|poista|de \
     baja|alto|anular|cancela|cancelar|cancele|eliminar|salir|basta
@@ -102,10 +102,12 @@ const STRONG: &str = "
 const GOING_ON: [&str; 11] =
     ["by", "at", "in", "over", "off", "it", "near", "between", "around", "is", "was"];
 
-/// What is written before a word, and behind it, without a space: "please", "I want to", "reply with";
+/// What is written before a word, and behind it, without a space: "help", "help me", "please", "I want to", "reply with";
 /// "messages", "thanks", "please do", "I ask for it".
-pub(super) const BEFORE: [&str; 11] =
-    ["请", "請", "我要", "我想", "立即", "马上", "麻烦", "全部", "短信", "簡訊", "信息"];
+pub(super) const BEFORE: [&str; 15] = [
+    "帮助", "幫助", "帮我", "幫我", "请", "請", "我要", "我想", "立即", "马上", "麻烦", "全部", "短信",
+    "簡訊", "信息",
+];
 pub(super) const BEHIND: [&str; 26] = [
     "谢谢",
     "謝謝",
@@ -196,4 +198,9 @@ pub(super) fn is_around(letters: &str) -> bool {
 
 pub(super) fn is_local(letters: &str, calling_code: u16) -> bool {
     LOCAL_WORDS.iter().any(|(code, words)| *code == calling_code && words.contains(letters))
+}
+
+/// Whether it is one in any country.
+pub(super) fn is_local_somewhere(letters: &str) -> bool {
+    LOCAL_WORDS.iter().any(|(_, words)| words.contains(letters))
 }
