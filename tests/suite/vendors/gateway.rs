@@ -260,6 +260,10 @@ async fn a_cut_answer_is_read_by_the_rules_that_ask_for_its_status_and_by_none_t
         // One that looks inside might have fitted.
         (inside.to_owned(), 429, "unknown".to_owned()),
         (inside.to_owned(), 409, "unknown".to_owned()),
+        // And whether it does nobody can tell, so that its own word is none.
+        (inside.replace("unknown", "not_sent"), 409, "unknown".to_owned()),
+        (inside.replace("unknown", "rejected:opted_out"), 429, "unknown".to_owned()),
+        (inside.replace("unknown", "accepted"), 503, "unknown".to_owned()),
         (format!("{inside}, {{ status = \"429\", becomes = \"not_sent\" }}"), 429, "unknown".to_owned()),
         (
             r#"{ at = "header:x-taken", exists = true, becomes = "unknown" }, { status = "409", becomes = "rejected:opted_out" }"#
