@@ -639,12 +639,7 @@ async fn fill(path: &Path) {
             day: limits,
             session: limits,
         };
-        let batch = BatchDraft {
-            id: BatchId::new(at.0, first as u128),
-            duplicates: Vec::new(),
-            refused: Vec::new(),
-            template: None,
-        };
+        let batch = BatchDraft::of(BatchId::new(at.0, first as u128));
         let drafts: Vec<Draft> = (first..first + 1_000).map(draft).collect();
         let ids: Vec<MessageId> = drafts.iter().map(|draft| draft.id.clone()).collect();
         let intent = Intent {

@@ -23,6 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::clock::{Clock as _, SharedClock, SystemClock, Timestamp};
 use crate::config::{self, Config, Loaded, Log, LogFormat, LogLevel, MarkPlace};
+use crate::engine::settings::Answers;
 use crate::engine::{Base, Caller, Carrier, Carriers, Engine, Parts, Person, endpoint};
 use crate::error::Result;
 use crate::halt::Halts;
@@ -39,7 +40,7 @@ use crate::provider::settings::{Callback, Setup};
 use crate::sms::facts::PROCESS_SESSION;
 use crate::sms::message::hex;
 use crate::sms::peer::{Difference, Peer};
-pub use approving::{Deciders, challenge, deciders, new_secret, prove};
+pub use approving::{Deciders, challenge, deciders, is_reached, new_secret, prove};
 pub use pausing::{keep_act, pause, pause_of, pauses, resume};
 pub use rehearsal::{Tried, rehearse};
 pub(crate) use stop::Stop;
@@ -163,9 +164,13 @@ fn own_peer(loaded: &Loaded, surface: &str) -> Peer {
 }
 
 fn policy(loaded: &Loaded) -> Policy {
-    let Config { guard, rates, schedule, approval, quiet, consent, .. } = &loaded.config;
+    let Config { guard, rates, schedule, approval, quiet, consent, marketing, .. } = &loaded.config;
     let policy = Policy::new(guard.clone(), rates.clone()).scheduling(*schedule);
-    policy.asking(approval.clone()).quiet_hours(quiet.clone()).consenting(consent.clone())
+    policy
+        .asking(approval.clone())
+        .quiet_hours(quiet.clone())
+        .consenting(consent.clone())
+        .marketing(marketing.clone())
 }
 
 /// The parts of the engine over this ledger.
@@ -185,6 +190,7 @@ async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteLedger>) ->
         let carrier = Carrier::new(provider.build(setup)?, callback, settings.rate());
         carriers.push(carrier.hiding(secrets).showing(settings.sender()));
     }
+    let answers = Answers { notify: approving::notify(loaded, &carriers)?, ..config.replies.answers()? };
     Ok(Parts {
         ledger: store,
         carriers: Carriers::new(carriers, config.route.clone())?.with_senders(config.sender.clone()),
@@ -194,7 +200,7 @@ async fn parts(loaded: &Loaded, clock: SharedClock, store: Arc<SqliteLedger>) ->
         keep_texts: config.ledger.keep_texts,
         default_region: config.default_region,
         stop_words: config.replies.words()?,
-        answers: config.replies.answers()?,
+        answers,
         forward: endpoint::Target::new(&config.forward, loaded.forward_secret.as_ref())?,
         halts: Halts::watching(Box::new(PauseFile::of(&loaded.ledger)?))?,
     })

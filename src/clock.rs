@@ -38,6 +38,11 @@ impl Timestamp {
         self.to_jiff().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
     }
 
+    /// In UTC to the minute, as people read it: `2026-11-22 10:15 UTC`.
+    pub fn to_the_minute(self) -> String {
+        self.to_jiff().strftime("%Y-%m-%d %H:%M UTC").to_string()
+    }
+
     /// Reads RFC 3339 with a zone (`2026-11-22T10:15:00Z`), or a bare UTC date (`2026-11-22`). A time without
     /// a zone is nothing: nobody can say when that is.
     pub fn parse(text: &str) -> Option<Self> {
@@ -114,6 +119,7 @@ mod tests {
     fn a_moment_reads_back_and_a_bare_date_is_midnight_utc() {
         let at = Timestamp(1_795_342_500_250);
         assert_eq!(Timestamp::parse(&at.rfc3339()), Some(at));
+        assert_eq!(at.to_the_minute(), "2026-11-22 10:15 UTC");
         assert_eq!(
             Timestamp::parse("2026-11-22").map(Timestamp::rfc3339).as_deref(),
             Some("2026-11-22T00:00:00.000Z")

@@ -407,8 +407,8 @@ impl Engine {
         self.rooms.operate.set_opt_out(caller, number, wants).await
     }
 
-    /// What waits for the operator: a STOP or START of somebody who may be anybody, and replies that several
-    /// people fit. Oldest first.
+    /// What waits for the operator: a STOP or START of somebody who may be anybody, replies that several people
+    /// fit, and long ones that seem to ask for no more texts. Oldest first.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).

@@ -25,6 +25,8 @@ pub enum ErrorKind {
     PurposeNotAllowed,
     /// No text of this purpose may reach this person at this hour.
     QuietHours,
+    /// Marketing to who cannot answer, without a way to get no more.
+    NoWayOut,
     /// More segments than allowed.
     MessageTooLong,
     /// More recipients than allowed.
@@ -102,6 +104,7 @@ impl ErrorKind {
             Self::SenderNotAllowed => "sender_not_allowed",
             Self::PurposeNotAllowed => "purpose_not_allowed",
             Self::QuietHours => "quiet_hours",
+            Self::NoWayOut => "no_way_out",
             Self::MessageTooLong => "message_too_long",
             Self::BulkTooLarge => "bulk_too_large",
             Self::RecipientsRefused => "recipients_refused",
@@ -137,7 +140,7 @@ impl ErrorKind {
         }
     }
 
-    const ALL: [Self; 39] = [
+    const ALL: [Self; 40] = [
         Self::InvalidArgument,
         Self::InvalidNumber,
         Self::PremiumDestination,
@@ -145,6 +148,7 @@ impl ErrorKind {
         Self::SenderNotAllowed,
         Self::PurposeNotAllowed,
         Self::QuietHours,
+        Self::NoWayOut,
         Self::MessageTooLong,
         Self::BulkTooLarge,
         Self::RecipientsRefused,
@@ -228,6 +232,9 @@ impl ErrorKind {
             }
             Self::QuietHours => {
                 "Nothing was sent. Tell the user when it may be sent, or set it for then with `send_at`."
+            }
+            Self::NoWayOut => {
+                "Nothing was sent. Add one of the named ways to the text as it is written there, and call again."
             }
             Self::MessageTooLong => {
                 "Shorten the message; `dry_run: true` shows segments and which characters make it longer."

@@ -14,10 +14,12 @@ pub mod long_reply;
 pub mod mark;
 mod model;
 pub mod proposals;
+pub mod reposts;
 mod rules;
 pub mod sqlite;
 pub mod told;
 pub mod upkeep;
+pub mod words;
 
 pub use model::{
     ANSWERS_MS, Act, Back, BaseSession, BatchDraft, BatchMessage, BatchRecord, Change, Claim, Claimed,
@@ -30,7 +32,7 @@ pub use model::{
 
 use facets::{
     Accounts, Approvers, Clients, Consents, Intents, LongReplies, Outbox, People, Proposals, Queue, Reports,
-    Told, Upkeep, Views,
+    Reposts, Told, Upkeep, Views, Words,
 };
 
 /// The durable ledger, whole: what keeps all of its parts is one.
@@ -49,6 +51,8 @@ pub trait Ledger:
     + Approvers
     + Proposals
     + Consents
+    + Words
+    + Reposts
 {
 }
 
@@ -66,7 +70,9 @@ impl<
         + LongReplies
         + Approvers
         + Proposals
-        + Consents,
+        + Consents
+        + Words
+        + Reposts,
 > Ledger for All
 {
 }

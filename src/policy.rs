@@ -12,7 +12,9 @@ mod ask;
 mod asking;
 mod assumed;
 mod consent;
+mod consented;
 mod limits;
+mod marketing;
 mod own;
 mod peers;
 pub mod quiet;
@@ -20,6 +22,7 @@ mod settings;
 mod spent;
 mod timing;
 mod when;
+mod worded;
 mod words;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -45,11 +48,12 @@ const MAX_NUMBER: usize = 15;
 /// Most digits of a service code: as many as CMPP and SMPP have room for.
 const MAX_SERVICE_CODE: usize = 20;
 
-pub use approval::{Approval, Totp};
+pub use approval::{Approval, Notify, Totp};
 pub use ask::{Ask, Whole};
 pub use assumed::Assumed;
 pub use consent::Consent;
 pub use limits::{Policy, Slice};
+pub use marketing::Marketing;
 pub use settings::{AllowDuplicate, Scheduling, Settings};
 pub use timing::Timing;
 
@@ -246,8 +250,10 @@ impl Policy {
     /// theirs, no consent, a duplicate, too many to this person, a frozen or spent budget, too fast.
     pub fn decide(&self, ask: &Ask<'_>, facts: &Facts) -> Result<Verdict> {
         peers::check_lists(ask, facts)?;
+        check_approver(ask, facts)?;
         check_opted_out(ask, facts)?;
         check_stop_pending(ask, facts)?;
+        consented::check_objection(ask, facts)?;
         self.check_consent(ask, facts)?;
         self.decide_duplicate(ask, facts)?;
         self.decide_frequency(ask, facts)?;
@@ -333,6 +339,16 @@ impl Policy {
             None => Ok(()),
         }
     }
+}
+
+/// Refuses a text of an agent's to an approver who decides by text: it could say what to answer.
+fn check_approver(ask: &Ask<'_>, facts: &Facts) -> Result<()> {
+    if !facts.is_approver {
+        return Ok(());
+    }
+    let why = format!("{} is the phone of an approver, who decides by text what agents may send", ask.to);
+    Err(Error::new(ErrorKind::DestinationNotAllowed, why)
+        .next("Nothing was sent. No agent texts this number; tell the user."))
 }
 
 /// Refuses a text to somebody who wants no more.

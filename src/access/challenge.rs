@@ -75,6 +75,11 @@ impl Challenge {
         Self { ledger, decision, asked, nonce }
     }
 
+    /// When it was asked for.
+    pub const fn asked(&self) -> Timestamp {
+        self.asked
+    }
+
     /// What makes it this one.
     pub const fn nonce(&self) -> [u8; 16] {
         self.nonce

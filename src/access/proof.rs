@@ -2,6 +2,7 @@
 
 use super::challenge::{Challenge, NAMESPACE};
 use super::ssh::{PublicKey, Signature};
+use crate::clock::Timestamp;
 
 /// Longest name of an approver.
 const MOST: usize = 64;
@@ -23,6 +24,16 @@ pub enum Proof {
         /// As `ssh-keygen -Y sign` wrote it.
         signature: String,
     },
+}
+
+impl Proof {
+    /// When it was asked for, where it says so.
+    pub const fn asked(&self) -> Option<Timestamp> {
+        match self {
+            Self::Code { .. } => None,
+            Self::Signature { challenge, .. } => Some(challenge.asked()),
+        }
+    }
 }
 
 /// The key that a signature says it is by.

@@ -10,12 +10,15 @@ use crate::access::totp::{SECRET_OCTETS, Secret};
 use crate::access::{Challenge, Decision, Proof};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Loaded;
-use crate::engine::{Engine, approvers};
+use crate::engine::{Approver, Carrier, Engine, approvers, settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Endpoint;
 use crate::ledger::facets::{Approvers as _, Upkeep as _};
 pub use crate::ledger::sqlite::Deciders;
 use crate::ledger::sqlite::{self, SqliteLedger};
+use crate::policy::Policy;
+use crate::sms::limits::Limits;
+use crate::sms::number::Number;
 
 /// Who the approvers of a ledger are, and what tells it from others in what they sign. Nothing is opened for it
 /// or changed by it.
@@ -61,13 +64,73 @@ pub fn new_secret() -> Result<Secret> {
 /// Refuses to send where texts need a yes that nobody could give.
 pub(super) async fn has_approver(loaded: &Loaded, role: Role, store: &SqliteLedger) -> Result<()> {
     let is_asked = matches!(role, Role::Sends(_)) && loaded.config.approval.has_rules();
-    if !is_asked || !store.approvers(SystemClock.now()).await?.is_empty() {
+    if !is_asked {
         return Ok(());
+    }
+    let approvers = store.approvers(SystemClock.now()).await?;
+    if !approvers.is_empty() {
+        return reaches_somebody(loaded, &approvers);
     }
     let message = "[approval] has texts wait for a person's yes, and there is no approver to give one";
     Err(Error::new(ErrorKind::Config, message).next(
         "Nothing was started. Add an approver at a terminal (`sms-mcp approver add NAME`), or remove the rules.",
     ))
+}
+
+/// Whether this approver has a phone that may be texted.
+pub fn is_reached(loaded: &Loaded, approver: &Approver) -> bool {
+    let policy = Policy::new(loaded.config.guard.clone(), loaded.config.rates.clone());
+    let phone = approver.phone.as_deref().and_then(|phone| Number::parse(phone, None).ok());
+    phone.is_some_and(|phone| policy.check_destination(&phone).is_ok())
+}
+
+/// Refuses to start where approvers are to be texted, and none can be.
+fn reaches_somebody(loaded: &Loaded, approvers: &[Approver]) -> Result<()> {
+    let rules = &loaded.config.approval;
+    if !rules.texts_approvers() || approvers.iter().any(|approver| is_reached(loaded, approver)) {
+        return Ok(());
+    }
+    let message = "[approval] notify is \"sms\", and no approver has a phone that may be texted";
+    Err(Error::new(ErrorKind::Config, message).next(
+        "Nothing was started. Add an approver with --phone, in a country that [guard] allows, or set notify = \"off\".",
+    ))
+}
+
+/// How approvers are texted, where they are.
+///
+/// # Errors
+/// [`ErrorKind::Config`] where no provider takes replies, or the sender is a name.
+pub(super) fn notify(loaded: &Loaded, carriers: &[Carrier]) -> Result<Option<settings::Notify>> {
+    let rules = &loaded.config.approval;
+    if !rules.texts_approvers() {
+        return Ok(None);
+    }
+    let wrong = |why: String| Error::new(ErrorKind::Config, format!("[approval] notify is \"sms\": {why}"));
+    let named = rules.notify_by.as_deref();
+    let takes = |carrier: &&Carrier| carrier.capabilities().replies;
+    let carrier = match named {
+        Some(name) => carriers.iter().find(|carrier| carrier.name() == name),
+        None => carriers.iter().find(takes),
+    };
+    let carrier = carrier.filter(takes).ok_or_else(|| {
+        wrong(named.map_or_else(
+            || "no provider takes replies as it is set up, so that nobody could answer".to_owned(),
+            |name| format!("notify_by names {name}, which is no provider that takes replies as it is set up"),
+        ))
+    })?;
+    let shown = carrier.shown(rules.notify_from.as_deref());
+    if shown.is_some_and(|shown| shown.chars().any(char::is_alphabetic)) {
+        return Err(wrong(format!(
+            "{} shows a name as its sender, and nobody can answer one; set notify_from to a number",
+            carrier.name()
+        )));
+    }
+    Ok(Some(settings::Notify {
+        provider: carrier.name().to_owned(),
+        from: rules.notify_from.clone(),
+        per_hour: rules.notify_per_hour,
+        day: Limits { spend_micros: Some(rules.notify_spend.0), messages: None },
+    }))
 }
 
 /// Serves the page on which a person decides, on a loopback address of its own, where there are rules and the

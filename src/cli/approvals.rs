@@ -12,10 +12,9 @@ use crate::config::Loaded;
 use crate::engine::proposals::{Overview, Seen, Sender, Shown, Which};
 use crate::engine::{Caller, Engine, Proposal};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sms::fold::disguised;
 use crate::sms::message::hex;
 use crate::sms::money::Amount;
-use crate::sms::plainly::{Alarms, Kind, Piece, pieces};
+use crate::sms::plainly::{Alarms, Kind, Piece, disguised, pieces};
 use crate::sms::untrusted;
 
 /// `approvals`: what waits, one of them, or the decision about it.

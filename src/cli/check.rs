@@ -56,6 +56,7 @@ async fn check(loaded: &Loaded, caller: &Caller, asked: Asked) -> Result<u8> {
     let (unpriced, trusted) = app::check(loaded).await?;
     let mut findings = loaded.findings.clone();
     findings.extend(unheeded_codes(loaded));
+    findings.extend(unreached(loaded));
     let has_errors = findings.iter().any(|finding| finding.level == Level::Error);
     let standing = Standing::of(loaded);
     let prices = unpriced.map_or_else(Vec::new, |unpriced| assumptions(loaded, &unpriced));
@@ -134,6 +135,37 @@ fn assumptions(loaded: &Loaded, (providers, assumed): &(Vec<String>, Assumed)) -
         (true, false) => format!("[rates] has {rates}, and lacks every other destination; none is excluded"),
     });
     lines
+}
+
+/// Approvers who are not texted, where approvers are.
+fn unreached(loaded: &Loaded) -> Option<Finding> {
+    if !loaded.config.approval.texts_approvers() {
+        return None;
+    }
+    let deciders = app::deciders(&loaded.ledger).ok()?;
+    let (reached, others): (Vec<_>, Vec<_>) =
+        deciders.approvers.iter().partition(|approver| app::is_reached(loaded, approver));
+    let names: Vec<&str> = others.iter().map(|approver| approver.name.as_str()).collect();
+    let (level, text) = if reached.is_empty() {
+        (
+            Level::Error,
+            "approvers: none has a phone that may be texted, so that no server starts; add one with --phone, in a \
+             country that [guard] allows, or set [approval] notify = \"off\""
+                .to_owned(),
+        )
+    } else if names.is_empty() {
+        return None;
+    } else {
+        (
+            Level::Warning,
+            format!(
+                "approvers: {} {} no phone that may be texted, and hears nothing of what waits",
+                names.join(", "),
+                if names.len() == 1 { "has" } else { "have" }
+            ),
+        )
+    };
+    Some(Finding { level, setting: "approval.notify".to_owned(), text })
 }
 
 /// Approvers who could not approve anything here.

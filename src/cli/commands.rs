@@ -37,7 +37,7 @@ pub(super) async fn run(
             check::run(flags, principal, check::Asked { live, strict, json }).await
         }
         Some(Command::Init(command)) => init::init(flags, principal, command).await,
-        command => perform(command, flags, principal, &proving).await.map(|()| 0),
+        command => Box::pin(perform(command, flags, principal, &proving)).await.map(|()| 0),
     }
 }
 
@@ -191,6 +191,7 @@ const fn role(command: &Command) -> Role {
         Command::Send(command) if !command.dry_run => Role::Sends("send"),
         Command::Bulk(command) if !command.dry_run => Role::Sends("bulk"),
         Command::Campaign(command) if !command.dry_run => Role::Sends("campaign"),
+        Command::Consent { action: ConsentAction::Ask { .. } } => Role::Sends("consent ask"),
         Command::Send(_) | Command::Bulk(_) | Command::Campaign(_) => Role::Quotes,
         _ => Role::Looks,
     }

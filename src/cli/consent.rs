@@ -76,6 +76,11 @@ pub(super) async fn consent(
             }
             Ok(())
         }
+        ConsentAction::Ask { number } => {
+            let (number, expires) = engine.ask_consent(caller, &number).await?;
+            print_line(&format!("{number} was asked; a YES counts until {}", expires.rfc3339()));
+            Ok(())
+        }
         ConsentAction::Show { number, json } => {
             let (number, records) = engine.consents_of(caller, &number).await?;
             show(&number, &records, json)

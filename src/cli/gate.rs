@@ -210,6 +210,7 @@ impl Gate<'_> {
                 )
                 .next("Nothing was done. Leave it out, or see `sms-mcp approver --help`."));
             }
+            let asked_at = app::now();
             self.typed()?;
             // Whoever waited here since before there was an approver may no more than who comes now.
             if !self.deciders()?.approvers.is_empty() {
@@ -220,7 +221,7 @@ impl Gate<'_> {
                 )
                 .next(format!("Nothing was {done}. Run it again, and give the approver's proof.")));
             }
-            return Ok(Some(Person::let_pass(caller, None)));
+            return Ok(Some(Person::let_pass(caller, None).asked_at(asked_at)));
         }
         let Some(loaded) = self.loaded else {
             return Err(Error::new(
@@ -234,7 +235,10 @@ impl Gate<'_> {
         let takes_codes = loaded.config.approval.takes_codes(loaded.http_token.is_some());
         let Question { command, done, .. } = self.widening.question();
         let asked = proving::Asked { challenge, approvers: &deciders.approvers, takes_codes, command, done };
+        let begun = asked.challenge.asked();
         let Some(proof) = asked.proof(self.proving)? else { return Ok(None) };
+        // What is signed elsewhere was asked for before.
+        let asked_at = proof.asked().map_or(begun, |asked| asked.min(begun));
         let noted = self.widening.is_noted_here().then_some(&caller);
         let proven = app::prove(
             &Loaded { ledger: self.ledger.to_owned(), ..loaded.clone() },
@@ -247,7 +251,7 @@ impl Gate<'_> {
                 .next("Where the ledger that is there cannot be opened, move it away first, then restore."),
             _ => error,
         })?;
-        Ok(Some(Person::let_pass(caller, Some(name))))
+        Ok(Some(Person::let_pass(caller, Some(name)).asked_at(asked_at)))
     }
 
     /// Who has to prove it.

@@ -56,11 +56,7 @@ pub(super) async fn opt_out(
 
 /// How many wait for the operator, in words.
 pub(super) fn waits(count: usize) -> String {
-    if count == 1 {
-        "1 sender whom nobody can tell waits".to_owned()
-    } else {
-        format!("{count} senders whom nobody can tell wait")
-    }
+    if count == 1 { "1 entry waits".to_owned() } else { format!("{count} entries wait") }
 }
 
 /// `opt-out pending`: who said what, where nobody can tell. Not what they wrote.
@@ -76,6 +72,9 @@ async fn pending(
                 let may_be = match (one.meaning, one.people.join(", ")) {
                     (_, people) if people.is_empty() => "fits nobody".to_owned(),
                     (Meaning::Stop, people) => format!("stopped: {people}"),
+                    (Meaning::Objection, people) => {
+                        format!("no marketing until you have read it: {people}")
+                    }
                     (_, people) => format!("may be: {people}"),
                 };
                 let wish = one.meaning.as_str();
@@ -96,7 +95,7 @@ async fn pending(
         Some(PendingAction::Settle { id, number }) => {
             let (settled, number, notes) = engine.settle_pending(passed.person()?, id, &number).await?;
             let done = match settled.meaning {
-                Meaning::Stop => "gets no more texts",
+                Meaning::Stop | Meaning::Objection => "gets no more texts",
                 Meaning::Start => "may be texted again",
                 Meaning::Help | Meaning::Other => "has the replies",
             };

@@ -72,6 +72,9 @@ fn lines(ruled: &Ruled) -> Vec<String> {
         (false, true) => {
             "somebody who may be this person wants none (`sms-mcp opt-out pending`): none is sent"
         }
+        (false, false) if ruled.objection_pending => {
+            "a reply seems to ask for it (`sms-mcp opt-out pending`): no marketing is sent until you read it"
+        }
         (false, false) => "none",
     };
     add("opt-out", opt_out);

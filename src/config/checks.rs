@@ -80,6 +80,8 @@ pub(super) fn check(config: &Config) -> Result<()> {
     config.replies.words().map_err(|error| config_error(error.message()))?;
     check_answers(config)?;
     config.quiet.check().map_err(config_error)?;
+    config.consent.check().map_err(config_error)?;
+    config.marketing.check().map_err(config_error)?;
     check_keep_for(config)?;
     check_senders(config)?;
     check_providers(config)

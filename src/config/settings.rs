@@ -30,6 +30,8 @@ pub struct Config {
     pub quiet: policy::quiet::Settings,
     /// For which texts their recipients must have agreed.
     pub consent: policy::Consent,
+    /// How whoever gets marketing can have no more of it.
+    pub marketing: policy::Marketing,
     /// Price of one segment by country ("FR") or prefix ("+337"), in the guard's currency, where the provider
     /// names none. The longest match wins.
     #[schemars(with = "BTreeMap<String, Amount>")]

@@ -71,12 +71,25 @@ pub struct Person {
     caller: Caller,
     /// The approver whose proof it was; nothing while there is none, and a typed word passes.
     approver: Option<String>,
+    /// When they were asked: what has happened since is not what they said yes to.
+    asked: Option<Timestamp>,
 }
 
 impl Person {
     /// This caller, whom the gate let pass by the proof of this approver, or by a typed word.
     pub fn let_pass(caller: Caller, approver: Option<String>) -> Self {
-        Self { caller, approver }
+        Self { caller, approver, asked: None }
+    }
+
+    /// The same, who was asked at this time.
+    #[must_use]
+    pub fn asked_at(self, asked: Timestamp) -> Self {
+        Self { asked: Some(asked), ..self }
+    }
+
+    /// When they were asked; now where that was just now.
+    pub fn was_asked(&self, now: Timestamp) -> Timestamp {
+        self.asked.map_or(now, |asked| asked.min(now))
     }
 
     /// Who it is.

@@ -3,10 +3,14 @@
 use super::Engine;
 use super::caller::{Caller, Person};
 use super::operate::consents::{ConsentRecord, Imported, NewConsent};
-use crate::error::Result;
+use super::submit::own::{By, OwnSent, OwnText};
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::E164;
 use crate::ledger::consents::MakeConsents;
 use crate::sms::consent::Latest;
+use crate::sms::facts::Limits;
+use crate::sms::own::Own;
 use crate::sms::purpose::Purpose;
 
 impl Engine {
@@ -42,6 +46,37 @@ impl Engine {
     /// What `make` answers, or [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn import_consents(&self, person: &Person, file: &str, make: MakeConsents) -> Result<Imported> {
         self.rooms.operate.import_consents(person, file, make).await
+    }
+
+    /// Asks somebody by the operator's text whether they want marketing, at most once in a UTC day. A YES of theirs
+    /// is a consent then. Returns the number, and until when it counts.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotSupported`] where the operator has no such text, [`ErrorKind::RecipientLimit`] where they were
+    /// asked today, [`ErrorKind::OptedOut`] where they want no texts, and whatever keeps a text from leaving.
+    pub async fn ask_consent(&self, caller: &Caller, number: &str) -> Result<(String, Timestamp)> {
+        let rules = self.guard().consent();
+        let Some(text) = rules.ask_text.clone() else {
+            let message = "there is no text to ask with: [consent] ask_text is not set";
+            return Err(Error::new(ErrorKind::NotSupported, message).next("Write it. Nothing was sent."));
+        };
+        let to = self.rooms.operate.may_ask(number).await?;
+        let own = OwnText {
+            own: Own::Consent,
+            to: to.clone(),
+            text: text.clone(),
+            by: By::Routes,
+            key: format!("consent:{}:{}", to.e164(), self.rooms.life.now().utc_day()),
+            day: Limits { spend_micros: Some(rules.ask_spend.0), messages: Some(rules.ask_per_day.into()) },
+        };
+        if let OwnSent::Before(_) = self.rooms.submit.send_own(own).await? {
+            let message = format!("{to} was asked today already");
+            return Err(
+                Error::new(ErrorKind::RecipientLimit, message).next("Nothing was sent. Ask another day.")
+            );
+        }
+        let expires = self.rooms.operate.note_ask(caller, &to, &text).await?;
+        Ok((to.e164().to_owned(), expires))
     }
 
     /// Every record of this number and of others that may be the same phone, latest first; and the number, in E.164.

@@ -81,7 +81,8 @@ impl Engine {
     /// [`ErrorKind::NotFound`](crate::error::ErrorKind::NotFound) or
     /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
     pub async fn proposal(&self, caller: &Caller, id: &str, which: Which) -> Result<Shown> {
-        self.rooms.operate.proposal(caller, id, which).await
+        // It holds a sample with all its texts.
+        Box::pin(self.rooms.operate.proposal(caller, id, which)).await
     }
 
     /// Says yes to what has this digest.

@@ -8,10 +8,11 @@ mod progress;
 mod queue;
 mod recorder;
 mod recover;
+mod repost;
 mod room;
 pub mod segments;
 
-pub use offer::{OPTED_OUT_SINCE, TOO_LATE, rests, too_late};
+pub use offer::{OPTED_OUT_SINCE, TOO_LATE, Terms, rests, too_late};
 pub use progress::{Followed, Progress};
 pub use recorder::Recorder;
 pub use recover::Recovery;

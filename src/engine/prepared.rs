@@ -18,6 +18,8 @@ pub struct Prepared {
     pub price: Money,
     /// Whether the sandbox will carry it.
     pub realm: Realm,
+    /// Whether a line of the operator's was added to its text.
+    pub is_longer: bool,
 }
 
 /// What a text is known by where the text itself may be gone.

@@ -3,6 +3,7 @@
 
 mod answered;
 mod connection;
+mod decided;
 mod events;
 mod long_reply;
 mod meaning;

@@ -65,6 +65,7 @@ pub struct Rooms {
     pub poll: Arc<Poll>,
     pub receive: Arc<Receive>,
     pub submit: Arc<Submit>,
+    pub answering: Arc<Answering>,
     pub tell: Arc<Tell>,
     pub read: Read,
     pub operate: Arc<Operate>,
@@ -117,7 +118,7 @@ impl Rooms {
         let answers = Arc::new(common.answers());
         let submit = Arc::new(common.submit(&answers, &deliver, settings.bulk_wait, keep_texts));
         let answering = Arc::new(common.answering(&submit, said));
-        let receive = Arc::new(common.receive(receipts, (&recovery, answering), stop_words));
+        let receive = Arc::new(common.receive(receipts, (&recovery, &answering), stop_words));
         let read = common.read(answers, &poll);
         let operate = common.operate(&receive);
         let clients = common.clients();
@@ -127,6 +128,7 @@ impl Rooms {
             poll,
             receive,
             submit,
+            answering,
             tell: Arc::new(tell),
             read,
             operate: Arc::new(operate),
@@ -215,7 +217,9 @@ impl Common {
 
     fn answering(&self, submit: &Arc<Submit>, answers: Said) -> Answering {
         Answering {
+            ledger: Arc::clone(&self.ledger),
             submit: Arc::clone(submit),
+            carriers: Arc::clone(&self.carriers),
             life: Arc::clone(&self.life),
             answers,
         }
@@ -224,7 +228,7 @@ impl Common {
     fn receive(
         &self,
         receipts: Arc<Receipts>,
-        (recovery, answering): (&Arc<Recovery>, Arc<Answering>),
+        (recovery, answering): (&Arc<Recovery>, &Arc<Answering>),
         stop_words: StopWords,
     ) -> Receive {
         Receive {
@@ -235,10 +239,12 @@ impl Common {
             receipts,
             recorder: Arc::clone(&self.recorder),
             recovery: Arc::clone(recovery),
-            answering,
+            answering: Arc::clone(answering),
             currency: self.policy.settings().currency,
             default_region: self.default_region,
             stop_words,
+            // What is none was refused before there is an engine.
+            yes_words: self.policy.consent().yes().unwrap_or_default(),
             forward: self.is_told,
         }
     }

@@ -22,7 +22,7 @@ impl Rooms {
     /// See [`Engine::start`](super::Engine::start).
     pub async fn start(&self, adopt: bool) -> Result<()> {
         self.recovery.recover().await?;
-        let Rooms { life, carriers, deliver, receive, recovery, operate, .. } = self;
+        let Rooms { life, carriers, deliver, receive, recovery, operate, answering, .. } = self;
         for carrier in carriers.all() {
             let name = carrier.name().to_owned();
             if let Some(notices) = carrier.notices() {
@@ -35,11 +35,17 @@ impl Rooms {
         if adopt {
             life.serve();
             for carrier in carriers.all() {
-                let (deliver, name) = (Arc::clone(deliver), carrier.name().to_owned());
-                life.spawn(async move { deliver.run_due(name).await });
+                let (room, name) = (Arc::clone(deliver), carrier.name().to_owned());
+                life.spawn(async move { room.run_due(name).await });
+                if carrier.capabilities().reposts {
+                    let (room, name) = (Arc::clone(deliver), carrier.name().to_owned());
+                    life.spawn(async move { room.run_reposts(name).await });
+                }
             }
             let deciding = Arc::clone(operate);
             life.spawn(async move { deciding.run_proposals().await });
+            let answering = Arc::clone(answering);
+            life.spawn(async move { answering.run_notices().await });
             let deliver = Arc::clone(deliver);
             life.spawn(async move { deliver.run_gone().await });
             let recovery = Arc::clone(recovery);
@@ -73,7 +79,8 @@ impl Rooms {
         let room = Arc::clone(receive);
         life.spawn(async move { room.run_long_replies().await });
         let can_settle = |carrier: &Carrier| {
-            carrier.capabilities().list || carrier.capabilities().reference != Reference::None
+            let can = carrier.capabilities();
+            can.list || (can.reference != Reference::None && !can.reposts)
         };
         if carriers.all().iter().any(can_settle) {
             let room = Arc::clone(receive);

@@ -97,6 +97,21 @@ pub struct Answers {
     pub day: Limits,
     /// Providers whose vendors do not answer by themselves.
     pub answer_for: Vec<String>,
+    /// How approvers are texted that something waits; nothing where they are not.
+    pub notify: Option<Notify>,
+}
+
+/// How approvers are texted that something waits for them.
+#[derive(Clone, Debug)]
+pub struct Notify {
+    /// By this provider, which takes replies.
+    pub provider: String,
+    /// From this number; the provider's own where there is none.
+    pub from: Option<String>,
+    /// Most of these texts within an hour.
+    pub per_hour: u32,
+    /// What may be spent on them in a UTC day.
+    pub day: Limits,
 }
 
 impl Replies {
@@ -138,6 +153,7 @@ impl Replies {
                 messages: Some(i64::from(self.answers_per_day)),
             },
             answer_for: self.answer_for.clone(),
+            notify: None,
         })
     }
 }

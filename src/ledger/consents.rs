@@ -68,6 +68,21 @@ impl fmt::Debug for ConsentImport {
     }
 }
 
+/// Somebody who was asked whether they want texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsentAsk {
+    /// Whom, in E.164.
+    pub number: String,
+    /// For texts of this purpose.
+    pub purpose: Purpose,
+    /// The version of the question.
+    pub wording: String,
+    /// A yes from then on is none.
+    pub expires: Timestamp,
+    /// Who asked, and when.
+    pub act: Act,
+}
+
 /// What came of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
@@ -98,6 +113,13 @@ pub trait Consents: Send + Sync {
     /// # Errors
     /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable), or what the file's maker answers.
     async fn import_consents(&self, import: ConsentImport) -> Result<Imported>;
+
+    /// Keeps that somebody was asked: a yes of theirs counts from now on, until it expires.
+    async fn note_ask(&self, ask: ConsentAsk) -> Result<()>;
+
+    /// Takes the yes of somebody, said then. It is a consent where they were asked before, and the question has
+    /// not expired by then: the yes uses it up. Returns whether it was one.
+    async fn take_yes(&self, number: E164<'_>, at: Timestamp, now: Timestamp) -> Result<bool>;
 
     /// The latest that is on record of a person and a purpose.
     async fn latest_consent(&self, number: E164<'_>, purpose: Purpose) -> Result<Option<Latest>>;

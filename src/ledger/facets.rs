@@ -13,7 +13,7 @@ use super::model::{
 use super::told::Unmatched;
 pub use super::{
     approvers::Approvers, clients::Clients, consents::Consents, long_reply::LongReplies,
-    proposals::Proposals, told::Told, upkeep::Upkeep,
+    proposals::Proposals, reposts::Reposts, told::Told, upkeep::Upkeep, words::Words,
 };
 use crate::clock::Timestamp;
 use crate::error::Result;

@@ -48,6 +48,31 @@ pub struct Approval {
     /// as this user can read in the ledger what codes are made of. "accept": everywhere.
     #[serde(deserialize_with = "word")]
     pub totp: Totp,
+    /// Whether approvers with a phone are texted that something waits, with a word that decides it: "sms" or
+    /// "off". Then agents cannot text these phones.
+    #[serde(deserialize_with = "word")]
+    pub notify: Notify,
+    /// The provider for that: one that takes replies. Without it the first one that does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify_by: Option<String>,
+    /// The number that these texts are from and are answered to. Without it the provider's own sender.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify_from: Option<String>,
+    /// Most of these texts within an hour, and most money for them in a UTC day.
+    pub notify_per_hour: u32,
+    /// See there.
+    pub notify_spend: Amount,
+}
+
+/// Whether approvers are texted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Notify {
+    /// They are not.
+    #[default]
+    Off,
+    /// By SMS.
+    Sms,
 }
 
 /// Where one-time codes count.
@@ -76,6 +101,11 @@ impl Default for Approval {
             most_pending_spend: None,
             listen: "127.0.0.1:0".to_owned(),
             totp: Totp::Remote,
+            notify: Notify::Off,
+            notify_by: None,
+            notify_from: None,
+            notify_per_hour: 10,
+            notify_spend: Amount::units(5),
         }
     }
 }
@@ -90,6 +120,11 @@ impl Approval {
     /// is one.
     pub fn page(&self) -> Option<SocketAddr> {
         self.listen.parse().ok()
+    }
+
+    /// Whether approvers are texted what waits for them.
+    pub const fn texts_approvers(&self) -> bool {
+        matches!(self.notify, Notify::Sms)
     }
 
     /// Whether any call needs a person.
@@ -126,6 +161,15 @@ impl Approval {
                 "approval.listen must be a loopback address with a port, such as \"127.0.0.1:0\", or \"off\"",
             );
         }
+        if self.notify == Notify::Sms && !self.has_rules() {
+            return Some("approval.notify has nothing to tell of: no rule has a call wait for a person");
+        }
+        if self.notify_per_hour == 0 || self.notify_spend <= Amount(0) {
+            return Some("approval.notify_per_hour and approval.notify_spend must be more than 0");
+        }
+        if self.notify_from.as_ref().is_some_and(|from| from.chars().any(char::is_alphabetic)) {
+            return Some("approval.notify_from is a name, and nobody can answer one: give a number");
+        }
         if self.expires.as_millis() < 60_000 {
             return Some("approval.expires must be at least \"1m\": a person has to read it");
         }
@@ -137,6 +181,7 @@ impl Approval {
         Looks {
             first_contact: self.first_contact,
             lately: self.above_price.is_some() || self.above_recipients.is_some(),
+            approver: self.texts_approvers(),
         }
     }
 }

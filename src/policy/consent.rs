@@ -1,150 +1,70 @@
-//! `[consent]`: for which texts their recipients must have agreed, and the refusal where nobody says that they
-//! did.
+//! `[consent]` of the settings: for which texts their recipients must have agreed, and how they are asked.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ask::Ask;
-use super::limits::Policy;
-use super::peers::blamed;
-use crate::error::{Error, ErrorKind, Result};
-use crate::sms::consent::missing;
-use crate::sms::facts::Facts;
+use crate::setting::Span;
+use crate::sms::money::Amount;
 use crate::sms::purpose::Purpose;
+use crate::sms::reply::YesWords;
 
 /// `[consent]`: for which texts their recipients must have agreed.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Consent")]
 pub struct Consent {
     /// Texts for these purposes go only to people whose consent is on record (`sms-mcp consent`). Nothing set:
     /// none is asked for. What is asked of transactional texts is asked of marketing too.
     pub required_for: Vec<Purpose>,
+    /// What `sms-mcp consent ask` sends to somebody, who may answer YES. Nothing set: nobody can be asked so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ask_text: Option<String>,
+    /// How long after the question a YES counts.
+    pub ask_expires: Span,
+    /// Words that are a yes, beside those that are known.
+    pub ask_words: Vec<String>,
+    /// Most such questions in a UTC day.
+    pub ask_per_day: u32,
+    /// Most money for them in a UTC day.
+    pub ask_spend: Amount,
 }
 
-impl Policy {
-    /// The same, with these rules about consent.
-    #[must_use]
-    pub fn consenting(self, consent: Consent) -> Self {
-        let mut consent = consent;
-        let needs = |purpose| consent.required_for.contains(&purpose);
-        // Or who calls would need none by saying that it is marketing.
-        if needs(Purpose::Transactional) && !needs(Purpose::Marketing) {
-            consent.required_for.push(Purpose::Marketing);
+impl Default for Consent {
+    fn default() -> Self {
+        Self {
+            required_for: Vec::new(),
+            ask_text: None,
+            ask_expires: Span::hours(7 * 24),
+            ask_words: Vec::new(),
+            ask_per_day: 100,
+            ask_spend: Amount::units(5),
         }
-        Self { consent, ..self }
     }
+}
 
-    /// The rules about consent.
-    pub const fn consent(&self) -> &Consent {
-        &self.consent
-    }
-
-    /// Refuses a text whose recipient did not agree to such texts, or not to one that leaves then.
+impl Consent {
+    /// What types cannot say of it.
     ///
     /// # Errors
-    /// [`ErrorKind::ConsentMissing`].
-    pub(super) fn check_consent(&self, ask: &Ask<'_>, facts: &Facts) -> Result<()> {
-        let asks = |purposes: &[Purpose]| purposes.contains(&ask.purpose);
-        let peer = facts.peers.iter().find(|peer| asks(&peer.rules.consent_for));
-        let is_ours = asks(&self.consent.required_for);
-        if !is_ours && peer.is_none() {
-            return Ok(());
+    /// In words for the operator: which setting, and what would be right.
+    pub fn check(&self) -> std::result::Result<(), String> {
+        if self.ask_text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+            return Err("consent.ask_text is empty; leave it out, or write the question".to_owned());
         }
-        let leaves_ms = ask.schedule.at_ms.unwrap_or(ask.now_ms).max(ask.now_ms);
-        let Some(why) = missing(facts.consent.as_ref(), leaves_ms) else { return Ok(()) };
-        let blamed = blamed(peer.filter(|_| !is_ours));
-        let message = format!("{} may get no {} texts: {}{blamed}", ask.to, ask.purpose, why.as_str());
-        Err(Error::new(ErrorKind::ConsentMissing, message))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::policy::Settings;
-    use crate::sms::consent::Latest;
-    use crate::sms::number::Number;
-    use crate::sms::peer::{Peer, Rules};
-    use crate::sms::schedule::Schedule;
-
-    const GIVEN: Latest = Latest { is_given: true, at_ms: 10, expires_ms: Some(1_000) };
-
-    fn peer(consent_for: Vec<Purpose>) -> Peer {
-        Peer {
-            surface: "serve".to_owned(),
-            process: 4711,
-            settings: Some("/home/alice/strict.toml".to_owned()),
-            overrides: Vec::new(),
-            since_ms: 0,
-            session: None,
-            currency: "USD".into(),
-            live: true,
-            sandbox: false,
-            rules: Rules { consent_for, ..Rules::default() },
+        if self.ask_expires.as_millis() < 60_000 {
+            return Err("consent.ask_expires must be at least \"1m\": a person has to read it".to_owned());
         }
+        if self.ask_spend < Amount(0) {
+            return Err("consent.ask_spend is negative; a limit is 0 or more".to_owned());
+        }
+        self.yes().map(drop)
     }
 
-    /// What a text is told; nothing where it may go.
-    fn told(required_for: &[Purpose], change: impl FnOnce(&mut Ask<'_>, &mut Facts)) -> Option<String> {
-        let policy = Policy::new(Settings::default(), BTreeMap::new())
-            .quiet_hours(crate::policy::quiet::Settings {
-                marketing: crate::policy::quiet::Mode::Off,
-                ..Default::default()
-            })
-            .consenting(Consent { required_for: required_for.to_vec() });
-        let to = Number::parse("+447400123456", None).unwrap();
-        let mut ask = Ask { purpose: Purpose::Marketing, ..Ask::to(&to, 500) };
-        let mut facts = Facts::default();
-        change(&mut ask, &mut facts);
-        let refused = policy.decide(&ask, &facts).err()?;
-        assert_eq!(refused.kind(), ErrorKind::ConsentMissing, "{}", refused.message());
-        Some(refused.message().to_owned())
-    }
-
-    #[test]
-    fn a_text_needs_consent_for_its_purpose_alone_and_for_when_it_leaves() {
-        let marketing = [Purpose::Marketing];
-        let given = |facts: &mut Facts, latest| facts.consent = Some(latest);
-        assert_eq!(told(&[], |_, _| {}), None, "nothing is asked unless it is set");
-        assert!(told(&marketing, |_, _| {}).unwrap().contains("no consent is on record"));
-        assert_eq!(told(&marketing, |ask, _| ask.purpose = Purpose::Transactional), None);
-        assert!(told(&Purpose::ALL, |ask, _| ask.purpose = Purpose::Transactional).is_some());
-        let transactional = [Purpose::Transactional];
-        assert!(told(&transactional, |_, _| {}).is_some(), "the other word for it is no way around");
-        assert!(told(&transactional, |ask, _| ask.purpose = Purpose::Transactional).is_some());
-        assert_eq!(told(&marketing, |_, facts| given(facts, GIVEN)), None);
-        let withdrawn = Latest { is_given: false, ..GIVEN };
-        assert!(told(&marketing, |_, facts| given(facts, withdrawn)).unwrap().contains("withdrawn"));
-        let planned = |at_ms| {
-            move |ask: &mut Ask<'_>, facts: &mut Facts| {
-                ask.schedule = Schedule { at_ms: Some(at_ms), by_ms: None };
-                given(facts, GIVEN);
-            }
-        };
-        assert_eq!(told(&marketing, planned(999)), None);
-        assert!(told(&marketing, planned(1_000)).unwrap().contains("expired"), "it leaves too late");
-        assert_eq!(told(&marketing, planned(3)), None, "what is past leaves now");
-    }
-
-    #[test]
-    fn what_another_process_asks_for_holds_here_with_its_name() {
-        let with = |facts: &mut Facts| facts.peers = [peer(vec![Purpose::Marketing])].into();
-        let told_by_peer = told(&[], |_, facts| with(facts)).unwrap();
-        assert!(told_by_peer.contains("another process") && told_by_peer.contains("strict.toml"));
-        assert!(!told(&[Purpose::Marketing], |_, facts| with(facts)).unwrap().contains("another process"));
-        assert_eq!(told(&[], |_, facts| facts.peers = [peer(Vec::new())].into()), None);
-    }
-
-    #[test]
-    fn somebody_who_wants_no_texts_is_told_that_and_not_to_ask_for_consent() {
-        let policy = Policy::new(Settings::default(), BTreeMap::new())
-            .consenting(Consent { required_for: Purpose::ALL.to_vec() });
-        let to = Number::parse("+447400123456", None).unwrap();
-        let facts = Facts { is_opted_out: true, ..Facts::default() };
-        assert_eq!(policy.decide(&Ask::to(&to, 0), &facts).unwrap_err().kind(), ErrorKind::OptedOut);
+    /// The words for yes.
+    ///
+    /// # Errors
+    /// As for [`Consent::check`].
+    pub fn yes(&self) -> std::result::Result<YesWords, String> {
+        YesWords::new(&self.ask_words).map_err(|wrong| format!("consent.ask_words {wrong}"))
     }
 }

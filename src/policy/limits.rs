@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::approval::Approval;
 use super::consent::Consent;
+use super::marketing::Marketing;
 use super::quiet::{self, Quiet};
 use super::settings::{Scheduling, Settings};
 use super::timing::Timing;
@@ -11,6 +12,7 @@ use crate::setting::Span;
 use crate::sms::destination::Destination;
 use crate::sms::facts::{Limits, Scope};
 use crate::sms::money::Amount;
+use crate::sms::purpose::Purpose;
 
 /// The policy. See the text of the folder's module.
 #[derive(Clone, Debug)]
@@ -22,6 +24,7 @@ pub struct Policy {
     pub(super) late: Span,
     pub(super) approval: Approval,
     pub(super) consent: Consent,
+    pub(super) marketing: Marketing,
 }
 
 /// A limit that `open_session` asks for; it can only be narrower than what contains it.
@@ -45,6 +48,7 @@ impl Policy {
             late,
             approval: Approval::default(),
             consent: Consent::default(),
+            marketing: Marketing::default(),
         }
     }
 
@@ -79,6 +83,28 @@ impl Policy {
     #[must_use]
     pub fn asking(self, approval: Approval) -> Self {
         Self { approval, ..self }
+    }
+
+    /// The same, with these rules about consent.
+    #[must_use]
+    pub fn consenting(self, mut consent: Consent) -> Self {
+        let needs = |purpose| consent.required_for.contains(&purpose);
+        // Or who calls would need none by saying that it is marketing.
+        if needs(Purpose::Transactional) && !needs(Purpose::Marketing) {
+            consent.required_for.push(Purpose::Marketing);
+        }
+        Self { consent, ..self }
+    }
+
+    /// The rules about consent.
+    pub const fn consent(&self) -> &Consent {
+        &self.consent
+    }
+
+    /// The same, with these rules about marketing.
+    #[must_use]
+    pub fn marketing(self, marketing: Marketing) -> Self {
+        Self { marketing, ..self }
     }
 
     /// The settings.

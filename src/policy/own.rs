@@ -8,7 +8,7 @@ use super::ask::Ask;
 use super::limits::Policy;
 use super::spent::decide_budget;
 use super::{check_opted_out, check_stop_pending, peers};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::sms::facts::{Facts, Scope};
 use crate::sms::own::Own;
 use crate::sms::verdict::Verdict;
@@ -19,7 +19,13 @@ impl Policy {
     ///
     /// # Errors
     /// The first reason against it, as for [`Policy::decide`].
-    pub fn decide_own(&self, own: Own, ask: &Ask<'_>, facts: &Facts) -> Result<Verdict> {
+    pub fn decide_own(
+        &self,
+        own: Own,
+        ask: &Ask<'_>,
+        facts: &Facts,
+        per_hour: Option<u32>,
+    ) -> Result<Verdict> {
         peers::check_lists(ask, facts)?;
         if !own.reaches_opted_out() {
             check_opted_out(ask, facts)?;
@@ -27,6 +33,10 @@ impl Policy {
         check_stop_pending(ask, facts)?;
         if own.counts_for_recipient() {
             self.decide_frequency(ask, facts)?;
+        }
+        if let Some(most) = per_hour.filter(|most| facts.lately.messages >= i64::from(*most)) {
+            let message = format!("{most} of these texts were sent within the last hour, and no more may be");
+            return Err(Error::new(ErrorKind::BudgetExceeded, message));
         }
         // What other processes say of an agent's day says nothing of this one's.
         let alone = Facts { peers: Arc::default(), ..facts.clone() };
@@ -45,9 +55,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::error::ErrorKind;
     use crate::policy::{Approval, Settings};
-    use crate::sms::facts::{Budget, BudgetKey, Limits};
+    use crate::sms::facts::{Budget, BudgetKey, Limits, Sum};
     use crate::sms::number::Number;
 
     fn refused(own: Own, facts: &Facts) -> Option<ErrorKind> {
@@ -56,7 +65,7 @@ mod tests {
         let policy = Policy::new(Settings::default(), BTreeMap::new()).asking(rules);
         // At four in the morning.
         let ask = Ask { hold_micros: 60, ..Ask::to(&to, 4 * 3_600_000) };
-        match policy.decide_own(own, &ask, facts) {
+        match policy.decide_own(own, &ask, facts, Some(2)) {
             Ok(verdict) => {
                 assert_eq!(verdict, Verdict::Now, "nobody is asked, and no hours hold it");
                 None
@@ -99,6 +108,11 @@ mod tests {
             (budget(|b| b.messages = 2), Some(ErrorKind::BudgetExceeded)),
             (budget(|b| b.frozen = true), Some(ErrorKind::BudgetFrozen)),
             (Facts { rate_wait_ms: 1, ..Facts::default() }, Some(ErrorKind::RateLimited)),
+            (Facts { lately: Sum { micros: 0, messages: 1 }, ..Facts::default() }, None),
+            (
+                Facts { lately: Sum { micros: 0, messages: 2 }, ..Facts::default() },
+                Some(ErrorKind::BudgetExceeded),
+            ),
         ] {
             for own in Own::ALL {
                 assert_eq!(refused(own, &facts), expected, "{own:?} {facts:?}");

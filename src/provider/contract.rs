@@ -63,8 +63,13 @@ pub struct Capabilities {
     pub status: bool,
     /// [`Provider::list`] lists what the vendor has.
     pub list: bool,
-    /// Whether [`Provider::find`] finds a message by our reference, and what it proves.
+    /// Whether [`Provider::find`] finds a message by our reference, and what it proves; where it
+    /// [`reposts`](Self::reposts) that is asked by the request itself.
     pub reference: Reference,
+    /// Its vendor promises to answer the identical request, under the same key, with its first answer, and the
+    /// operator relies on that: a request whose answer was lost may be posted once more
+    /// ([`Provider::request_digest`]).
+    pub reposts: bool,
     /// [`Provider::balance`] answers.
     pub balance: bool,
     /// [`Provider::price`] knows prices before sending.
@@ -102,6 +107,7 @@ impl Capabilities {
         status: false,
         list: false,
         reference: Reference::None,
+        reposts: false,
         balance: false,
         prices: false,
         receipts_by_push: false,
@@ -382,6 +388,14 @@ pub trait Provider: Send + Sync {
             outcomes.push(self.send(submission).await);
         }
         outcomes
+    }
+
+    /// What stands for the request by which [`Provider::send`] hands this message over, with all that its vendor
+    /// is shown: whatever differs there makes another digest. Nothing where it does not
+    /// [repost](Capabilities::reposts).
+    fn request_digest(&self, submission: &Submission) -> Option<[u8; 32]> {
+        let _ = submission;
+        None
     }
 
     /// Waits until messages that are handed over would begin soon, and says how many requests that are. More

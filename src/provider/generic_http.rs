@@ -43,7 +43,7 @@ use crate::sms::untrusted::escape;
 
 pub use account::Gateway;
 use lookup::Found;
-pub use settings::Config;
+pub use settings::{Config, Preset};
 
 impl Build for Config {
     fn build(&self, setup: Setup) -> Result<Arc<dyn Provider>> {

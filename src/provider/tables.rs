@@ -1,14 +1,17 @@
 //! Which vendors number their failures, each with its table.
 
 use super::failure::Failure;
+use super::generic_http::Preset;
 use super::{aws, infobip, mailersend, plivo, sinch, telnyx, twilio, vonage};
 
 /// A vendor's table.
 type Table = fn() -> Vec<Failure>;
 
-/// Each by its kind. A vendor that has no codes, or whose codes are words that say it themselves, has none.
-pub const FAILURES: [(&str, Table); 8] = [
+/// Each by its kind, or by the name of its preset. A vendor that has no codes, whose codes are words that say
+/// it themselves, or whose page of them could not be read, has none.
+pub const FAILURES: [(&str, Table); 9] = [
     ("aws", || aws::codes::CODES.failures()),
+    ("bandwidth", mailersend::codes::of_bandwidth),
     ("infobip", || infobip::codes::CODES.failures()),
     ("mailersend", mailersend::codes::failures),
     ("plivo", || plivo::codes::CODES.failures()),
@@ -17,6 +20,11 @@ pub const FAILURES: [(&str, Table); 8] = [
     ("twilio", || twilio::codes::CODES.failures()),
     ("vonage", vonage::codes::failures),
 ];
+
+/// Whether this is the name of a gateway that the HTTP provider knows.
+pub fn is_preset(name: &str) -> bool {
+    Preset::ALL.iter().any(|(preset, _)| *preset == name)
+}
 
 #[cfg(test)]
 mod tests {

@@ -2,10 +2,11 @@
 //! and the opt-outs of the messaging profile.
 //!
 //! Each send shows our reference as its `Idempotency-Key`. Telnyx answers the identical request under the
-//! same key with its first answer for a day, so that a lost answer could be had by asking once more; what it
-//! does while the first request is still under way no page says. So nothing is asked once more here: a lost
-//! answer stays unknown until a report settles it ([`webhook`]). There is no list of texts that could be
-//! compared, and no page has prices.
+//! same key with its first answer for a day, so that a lost answer can be had by posting it once more; what it
+//! does while the first request is still under way, or where that failed, no page says. So that is done only
+//! where the operator asks for it (`replay_after_lost_answer`): the engine decides when, and here is what
+//! stands for the request. Else a lost answer stays unknown until a report settles it ([`webhook`]). There is
+//! no list of texts that could be compared, and no page has prices.
 //!
 //! Source: developers.telnyx.com; the requests as the vendor's library makes them, but for its retries, which
 //! can send twice.
@@ -31,7 +32,7 @@ use crate::provider::rest::amount::{self, Rounding};
 use crate::provider::rest::wording::Said;
 use crate::provider::rest::{Request, digits, outgoing, path_part, unreadable};
 use crate::provider::settings::Setup;
-use crate::provider::{Balance, Build, Capabilities, Form, Outcome, Provider, Submission};
+use crate::provider::{Balance, Build, Capabilities, Form, Outcome, Provider, Reference, Submission};
 use crate::sms::money::Money;
 use crate::sms::number::Number;
 use crate::sms::sender;
@@ -77,6 +78,23 @@ impl Build for Config {
     }
 }
 
+impl Telnyx {
+    /// The request by which a message goes out: the same octets each time that it is asked for.
+    fn request(&self, submission: &Submission) -> Request {
+        let webhook_url = self.callback.as_ref().map(|callback| callback.url(Some(&submission.id)));
+        let body = Body {
+            to: submission.to.e164(),
+            from: self.sender(submission.from.as_deref()),
+            messaging_profile_id: self.config.messaging_profile.as_deref(),
+            text: &submission.text,
+            use_profile_webhooks: webhook_url.is_some().then_some(false),
+            webhook_url,
+        };
+        let request = self.signed_in(Request::post("messages")).carrying(&[submission]);
+        request.header(KEY, submission.id.as_str()).json(&body)
+    }
+}
+
 #[async_trait]
 impl Provider for Telnyx {
     fn capabilities(&self) -> Capabilities {
@@ -90,6 +108,8 @@ impl Provider for Telnyx {
             opt_out_list: self.config.messaging_profile.is_some(),
             answers_stop: self.callback.is_some(),
             lookup: true,
+            reposts: self.config.replay_after_lost_answer,
+            reference: if self.config.replay_after_lost_answer { Reference::Exact } else { Reference::None },
             ..Capabilities::SEND_ONLY
         }
     }
@@ -116,19 +136,12 @@ impl Provider for Telnyx {
         Ok(Form::of(text))
     }
 
+    fn request_digest(&self, submission: &Submission) -> Option<[u8; 32]> {
+        self.config.replay_after_lost_answer.then(|| self.client.digest(&self.request(submission)))
+    }
+
     async fn send(&self, submission: &Submission) -> Outcome {
-        let webhook_url = self.callback.as_ref().map(|callback| callback.url(Some(&submission.id)));
-        let body = Body {
-            to: submission.to.e164(),
-            from: self.sender(submission.from.as_deref()),
-            messaging_profile_id: self.config.messaging_profile.as_deref(),
-            text: &submission.text,
-            use_profile_webhooks: webhook_url.is_some().then_some(false),
-            webhook_url,
-        };
-        let request = self.signed_in(Request::post("messages")).carrying(&[submission]);
-        let request = request.header(KEY, submission.id.as_str()).json(&body);
-        let answer = match self.client.submit(&request).await {
+        let answer = match self.client.submit(&self.request(submission)).await {
             Ok(answer) => answer,
             Err(outcome) => return outcome,
         };
@@ -197,6 +210,12 @@ impl Provider for Telnyx {
             Finding::fine("receipts are polled: there is no webhook")
         };
         let mut findings = vec![Finding::fine(balance), reports];
+        if self.config.replay_after_lost_answer {
+            findings.push(Finding::fine(
+                "replay_after_lost_answer is on: that a text arrives once rests on Telnyx's promise about \
+                 Idempotency-Key",
+            ));
+        }
         if self.config.messaging_profile.is_none() {
             findings.push(Finding::warning(
                 "messaging_profile is not set: Telnyx keeps its opt-outs by profile, and its list is not read",

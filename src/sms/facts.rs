@@ -170,6 +170,8 @@ impl Sum {
 /// What a decision asks of the ledger beside the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Looks {
+    /// Whether this is the phone of an approver.
+    pub approver: bool,
     /// Whether this agent ever texted this person.
     pub first_contact: bool,
     /// What this agent sent within the last hour without a yes.
@@ -202,6 +204,8 @@ pub struct Facts {
     pub other_in_doubt: Option<Earlier>,
     /// This principal never texted the recipient. Told where the policy asks for it.
     pub is_first_contact: bool,
+    /// The recipient is the phone of an approver. Told where the policy asks for it.
+    pub is_approver: bool,
     /// What this principal sent within the last hour without a person's yes. Told where the policy asks for it.
     pub lately: Sum,
     /// What of this principal waits for a person.
@@ -212,6 +216,9 @@ pub struct Facts {
     pub is_opted_out: bool,
     /// Somebody asked for no more texts who may be the recipient, and no person has said yet who it was.
     pub is_stop_pending: bool,
+    /// A long reply of somebody who may be the recipient asks for no more texts, and nobody has read it yet. Told of
+    /// marketing.
+    pub is_objection_pending: bool,
     /// The latest that is on record of the recipient's consent to texts of this purpose. Told where one is needed.
     pub consent: Option<Latest>,
     /// How long ago the recipient wrote, in milliseconds, where that was lately and is asked for.

@@ -82,38 +82,6 @@ pub fn glance(name: &str) -> String {
     letters(name).replace("rn", "m").replace("vv", "w").chars().map(drawn).collect()
 }
 
-/// The letters of a text that a reader takes for Latin ones, and that are none: of another alphabet, or made to
-/// look so. Each with its place, in octets.
-///
-/// A text that is mostly written in another alphabet has such letters by its nature. There they count where
-/// they stand beside Latin ones alone, without white space between.
-pub fn disguised(text: &str) -> Vec<(usize, char)> {
-    const LAST_LATIN: char = '\u{24f}';
-    let is_latin = |c: char| c.is_alphabetic() && c <= LAST_LATIN;
-    let is_taken_for_latin = |c: char| {
-        c > LAST_LATIN && c.is_alphanumeric() && {
-            let drawn = letters(c.encode_utf8(&mut [0; 4]));
-            drawn.len() == 1 && drawn.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        }
-    };
-    let count = |is_one: &dyn Fn(char) -> bool| text.chars().filter(|c| is_one(*c)).count();
-    let (latin, taken) = (count(&is_latin), count(&is_taken_for_latin));
-    if taken == 0 {
-        return Vec::new();
-    }
-    // Letters of another alphabet that nobody takes for Latin ones.
-    let foreign = count(&char::is_alphabetic).saturating_sub(latin).saturating_sub(taken);
-    let (mut found, mut start) = (Vec::with_capacity(taken), 0);
-    for word in text.split_inclusive(char::is_whitespace) {
-        if foreign <= latin || word.contains(is_latin) {
-            let taken = word.char_indices().filter(|(_, c)| is_taken_for_latin(*c));
-            found.extend(taken.map(|(at, c)| (start + at, c)));
-        }
-        start += word.len();
-    }
-    found
-}
-
 /// Digest of the [`skeleton`] of what is said: the same for one text in any spelling, with "Re:" before it, a
 /// counter or a sign behind it, or said twice in one. What is kept of a text where it must not be said twice.
 pub fn digest(text: &str) -> [u8; 16] {
@@ -577,30 +545,6 @@ mod tests {
             ("\u{1f1f8}\u{1f1f9}\u{1f1f4}\u{1f1f5}", "stop"),
         ] {
             assert_eq!(letters(text), word, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_letter_in_disguise_is_found_and_a_text_in_another_alphabet_has_none() {
-        for (text, found) in [
-            ("p\u{430}ypal", "\u{430}"),
-            ("\u{440}\u{430}\u{443}\u{440}\u{430}\u{04cf}", "\u{440}\u{430}\u{440}\u{430}\u{04cf}"),
-            ("Caf\u{e9} \u{4e2d}\u{6587} Gr\u{fc}\u{df}e", ""),
-            // "How are you? Here is your code", in Russian, and with an address whose letters are mixed.
-            (
-                "\u{41a}\u{430}\u{43a} \u{434}\u{435}\u{43b}\u{430}? \u{412}\u{43e}\u{442} \u{432}\u{430}\u{448} \u{43a}\u{43e}\u{434}",
-                "",
-            ),
-            (
-                "\u{41a}\u{430}\u{43a} \u{434}\u{435}\u{43b}\u{430}? \u{417}\u{434}\u{435}\u{441}\u{44c}: \u{440}aypal.com",
-                "\u{440}",
-            ),
-            // One letter of another alphabet makes no text of it.
-            ("Pay at \u{440}\u{430}\u{443} now \u{416}", "\u{440}\u{430}"),
-        ] {
-            let letters: String = disguised(text).into_iter().map(|(_, c)| c).collect();
-            assert_eq!(letters, found, "{text}");
-            assert!(disguised(text).iter().all(|(at, c)| text[*at..].starts_with(*c)), "{text}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! What a reply asks for: no more texts, texts again, or nothing of that kind.
+//! What a reply asks for: no more texts, texts again, or nothing of that kind. One that asks for no more texts in
+//! many words is an objection (`objection`), which a person has to read.
 //!
 //! A word counts when it is the whole reply, whatever its case, script and punctuation: "Stop." is one, "stop
 //! by at eight" is none. The whole reply may be longer than the word: phones add a signature, people say it
@@ -12,12 +13,15 @@
 //! is an order.
 
 mod announced;
+mod consent;
 mod help;
+mod objection;
 mod sentences;
 mod signature;
 mod words;
 
-pub use announced::{is_announced, may_be_announced};
+pub use announced::{announces_stop, is_announced, may_be_announced};
+pub use consent::{YesWords, is_yes};
 pub use help::{HelpWords, asks_for_help, is_keyword};
 
 use super::fold::letters;
@@ -32,6 +36,8 @@ pub enum Meaning {
     Start,
     /// The operator's help ([`asks_for_help`]).
     Help,
+    /// No more texts, in many words: somebody has to read it, and marketing waits until then.
+    Objection,
     /// Anything else.
     Other,
 }
@@ -43,6 +49,7 @@ impl Meaning {
             Self::Stop => "stop",
             Self::Start => "start",
             Self::Help => "help",
+            Self::Objection => "objection",
             Self::Other => "reply",
         }
     }
@@ -120,6 +127,8 @@ pub fn meaning(text: &str, calling_code: Option<u16>, own: &StopWords) -> Meanin
         && words::is_start(&letters(&reply.order))
     {
         Meaning::Start
+    } else if objection::objects(text) {
+        Meaning::Objection
     } else {
         Meaning::Other
     }

@@ -195,6 +195,8 @@ async fn a_thousand_tries_to_send_without_the_person_send_nothing() {
         }
     }
     pass_time(&bench, &bench.engine).await;
+    // By text, on an approver's phone.
+    tries += crate::by_text::tries().await;
     println!("tries to send without the person: {tries}; texts that left: {}", bench.tries());
     assert!(tries >= 1_000, "{tries}");
     assert_eq!(bench.handed(), []);

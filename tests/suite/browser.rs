@@ -45,7 +45,7 @@ fn an_approver_says_yes_and_no_at_a_desk_and_a_second_tab_is_told() {
     chrome.open(address(&told));
     chrome.to_tab(&first);
     sign(&chrome, &scene);
-    chrome.click("button[value=signature]");
+    chrome.send("button[value=signature]");
     assert_eq!(heading(&chrome), "Decided: approved");
     assert!(chrome.text("#decision").ends_with(" by alice"), "{}", chrome.text("#decision"));
     chrome.picture("decided");
@@ -57,7 +57,7 @@ fn an_approver_says_yes_and_no_at_a_desk_and_a_second_tab_is_told() {
     chrome.to_tab(&second);
     assert_eq!(heading(&chrome), "May this text be sent?");
     chrome.fill("#why", "too late");
-    chrome.click("button[value=refuse]");
+    chrome.send("button[value=refuse]");
     assert!(chrome.text("[role=alert]").starts_with("This page was out of date."));
     assert_eq!(heading(&chrome), "Decided: approved");
     chrome.picture("stale");
@@ -66,7 +66,7 @@ fn an_approver_says_yes_and_no_at_a_desk_and_a_second_tab_is_told() {
     let told = agent.propose("+12025550124", "Hello");
     chrome.open(address(&told));
     chrome.fill("#signature", "-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----");
-    chrome.click("button[value=signature]");
+    chrome.send("button[value=signature]");
     assert!(
         chrome.text("[role=alert]").contains("it is no SSH signature"),
         "{}",
@@ -74,7 +74,7 @@ fn an_approver_says_yes_and_no_at_a_desk_and_a_second_tab_is_told() {
     );
     chrome.picture("wrong-proof");
     chrome.fill("#why", "Not to them, please");
-    chrome.click("button[value=refuse]");
+    chrome.send("button[value=refuse]");
     assert_eq!(heading(&chrome), "Decided: refused");
     let status = agent.call("get_status", &json!({ "id": told["id"] }));
     assert_eq!(status["approval"]["why"], "Not to them, please", "{status}");
@@ -98,13 +98,13 @@ fn a_code_is_enough_on_a_phone_without_scripts() {
     chrome.picture("phone-code");
     assert!(chrome.text("dl").contains("Europe/Paris, where it is "), "{}", chrome.text("dl"));
     chrome.fill("#code", &code(&bob));
-    chrome.click("button[value=code]");
+    chrome.send("button[value=code]");
     assert_eq!(heading(&chrome), "Decided: approved");
     assert!(chrome.text("#decision").ends_with(" by bob"));
     eventually("it leaves", || scene.desk.sent().len() == 1);
     let told = propose_at(&server, &[BEARER], "+12025550124");
     chrome.open(address(&told));
-    chrome.click("button[value=refuse]");
+    chrome.send("button[value=refuse]");
     assert_eq!(heading(&chrome), "Decided: refused");
     chrome.is_content("a phone");
 }
@@ -272,7 +272,7 @@ fn a_bulk_is_looked_at_by_a_sample_and_all_its_texts_are_downloaded() {
     );
     fits_everywhere(&chrome, "bulk");
     chrome.look(PHONE.0, PHONE.1, true);
-    chrome.click("button[value=refuse]");
+    chrome.send("button[value=refuse]");
     assert_eq!(heading(&chrome), "Decided: refused");
     fits_everywhere(&chrome, "bulk-decided");
     chrome.is_content("a bulk");

@@ -15,6 +15,7 @@ use sms_mcp::policy::quiet::{Mode, Settings};
 use sms_mcp::provider::exchange::{Event, Reply};
 use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::purpose::Purpose;
+use sms_mcp::sms::reply::Meaning;
 
 use crate::approvers::Scene;
 use crate::cli::{Ended, at_terminal};
@@ -194,10 +195,16 @@ fn ad(n: usize, text: &str) -> SendArgs {
     SendArgs { purpose: Some(Purpose::Marketing), ..to(n, text) }
 }
 
+const QUESTION: &str = "Do you want offers from Acme? Reply YES to get them, STOP to get none.";
+
+fn asked() -> Consent {
+    Consent { ask_text: Some(QUESTION.into()), ask_words: vec!["Beitritt".into()], ..Consent::default() }
+}
+
 fn bench(marketing: Mode) -> Bench {
     bench_made(|policy| {
         let policy = policy.quiet_hours(Settings { marketing, ..Settings::default() });
-        policy.consenting(Consent { required_for: vec![Purpose::Marketing] })
+        policy.consenting(Consent { required_for: vec![Purpose::Marketing], ..asked() })
     })
 }
 
@@ -314,24 +321,9 @@ async fn a_stop_takes_consent_back_and_a_start_does_not_bring_it_back() {
     let bench = bench(Mode::Off);
     agrees(&bench, 1, true, None).await;
     assert_eq!(bench.kind(ad(1, "Sale")).await, None);
-    let says = async |text: &str, after_ms: i64| {
-        bench.later(after_ms);
-        bench
-            .report(Event::Reply(Reply {
-                vendor_id: format!("r-{text}"),
-                from: fictional(1).as_str().into(),
-                to: "36179".into(),
-                text: text.into(),
-                at: bench.clock_now(),
-                content: None,
-                is_again: false,
-                is_answered: false,
-            }))
-            .await;
-    };
-    says("STOP", 1_000).await;
+    says(&bench, 1, "STOP").await;
     assert_eq!(bench.kind(ad(1, "Again")).await, Some(ErrorKind::OptedOut));
-    says("START", 1_000).await;
+    says(&bench, 1, "START").await;
     assert_eq!(bench.kind(ad(1, "Again")).await, Some(ErrorKind::ConsentMissing));
     assert_eq!(bench.kind(to(1, "Your parcel")).await, None);
     bench.later(1_000);
@@ -436,6 +428,126 @@ fn config_check_says_where_a_text_that_nobody_calls_marketing_needs_no_consent()
     assert!(!told(WIDE));
     assert!(!told(&(asking() + "[[sender]]\nid = \"ACME\"\npurpose = \"marketing\"\n")));
     assert!(!told(&asking().replace("[\"marketing\"]", "[\"transactional\"]")));
+}
+
+async fn says(bench: &Bench, n: usize, text: &str) {
+    bench.later(1_000);
+    bench
+        .report(Event::Reply(Reply {
+            vendor_id: format!("r-{}", bench.clock_now().as_millis()),
+            from: fictional(n).as_str().into(),
+            to: "36179".into(),
+            text: text.into(),
+            at: bench.clock_now(),
+            content: None,
+            is_again: false,
+            is_answered: false,
+        }))
+        .await;
+}
+
+const OBJECTS: &str = "Hello, I bought one last week already. Please don't text me again!";
+
+#[tokio::test]
+async fn a_long_reply_that_asks_to_stop_pauses_marketing_to_that_number_until_the_operator_read_it() {
+    let bench =
+        bench_made(|policy| policy.quiet_hours(Settings { marketing: Mode::Off, ..Settings::default() }));
+    assert_eq!(bench.kind(ad(1, "Hello")).await, None);
+    // Nobody hands it over yet.
+    let queued = bench
+        .engine
+        .send_bulk(caller(Base::Open), bulk(1, 2), Some(Duration::ZERO), None)
+        .await
+        .unwrap()
+        .batch
+        .unwrap();
+    says(&bench, 1, "please don't stop texting me, I love it").await;
+    assert_eq!(bench.engine.pending_opt_outs(&operator()).await.unwrap(), []);
+    says(&bench, 1, OBJECTS).await;
+    let refused = bench.send(ad(1, "Again")).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::OptedOut);
+    assert!(refused.next_step().contains("sms-mcp opt-out pending"), "{}", refused.next_step());
+    assert_eq!(bench.kind(to(1, "Your parcel is there")).await, None, "what is no marketing goes on");
+    assert_eq!(bench.kind(ad(3, "Again")).await, None, "and so does marketing to others");
+    bench.engine.start(true).await.unwrap();
+    let counts = async || {
+        let args = StatusArgs { id: queued.to_string(), ..StatusArgs::default() };
+        bench.engine.status(&caller(Base::Open), args).await.unwrap().bulk.unwrap().counts
+    };
+    eventually_async("one was stopped", async || counts().await.get("rejected") == Some(&1)).await;
+    eventually_async("the other one left", async || counts().await.get("sent") == Some(&1)).await;
+    assert!(!bench.engine.opt_outs(&operator()).await.unwrap().iter().any(|out| out.number == fictional(1)));
+
+    let waiting = bench.engine.pending_opt_outs(&operator()).await.unwrap();
+    assert_eq!(
+        (waiting.len(), waiting[0].meaning, &waiting[0].people[..]),
+        (1, Meaning::Objection, &[fictional(1)][..])
+    );
+    bench.engine.dismiss_pending(&person(), waiting[0].id).await.unwrap();
+    assert_eq!(bench.kind(ad(1, "And again")).await, None, "it was let go");
+    // Said once more it waits once more, and settled it is an opt-out.
+    says(&bench, 1, OBJECTS).await;
+    assert_eq!(bench.kind(ad(1, "And once more")).await, Some(ErrorKind::OptedOut));
+    let again = bench.engine.pending_opt_outs(&operator()).await.unwrap().remove(0);
+    bench.engine.settle_pending(&person(), again.id, &fictional(1)).await.unwrap();
+    assert_eq!(bench.kind(to(1, "Your bill")).await, Some(ErrorKind::OptedOut), "now nothing leaves");
+    assert_eq!(bench.engine.pending_opt_outs(&operator()).await.unwrap(), []);
+    bench.engine.stop(Duration::from_millis(100)).await;
+}
+
+#[tokio::test]
+async fn who_was_asked_and_answers_yes_from_that_number_in_time_has_agreed_to_that_question() {
+    let bench = bench(Mode::Off);
+    let asks = async |n| bench.engine.ask_consent(&operator(), &fictional(n)).await;
+    let agreed = async |n| bench.kind(ad(n, "Sale")).await != Some(ErrorKind::ConsentMissing);
+    says(&bench, 1, "YES").await;
+    assert!(!agreed(1).await, "nobody asked");
+    let (number, until) = asks(1).await.unwrap();
+    assert_eq!((number, until.as_millis()), (fictional(1), NOON + 1_000 + 7 * 24 * HOUR_MS));
+    assert_eq!(bench.handed(), [(fictional(1), QUESTION.to_owned())]);
+    assert_eq!(asks(1).await.unwrap_err().kind(), ErrorKind::RecipientLimit, "once a day");
+    says(&bench, 2, "YES").await;
+    says(&bench, 1, "YES apple").await;
+    says(&bench, 1, "yes, but who is this?").await;
+    assert!(!agreed(1).await && !agreed(2).await);
+    says(&bench, 1, "Yes please!").await;
+    assert!(agreed(1).await && !agreed(2).await);
+    let (_, records) = bench.engine.consents_of(&operator(), &fictional(1)).await.unwrap();
+    assert_eq!((records.len(), records[0].said.source.as_str()), (1, "double-opt-in"));
+    assert!(records[0].said.wording.as_ref().unwrap().starts_with("ask-"), "{records:?}");
+    assert_eq!(asks(1).await.unwrap_err().kind(), ErrorKind::InvalidArgument, "they agreed already");
+    // A STOP in between ends the question, and who wants no texts is not asked.
+    asks(3).await.unwrap();
+    says(&bench, 3, "STOP").await;
+    let tries = bench.tries();
+    assert_eq!(asks(3).await.unwrap_err().kind(), ErrorKind::OptedOut);
+    says(&bench, 3, "START").await;
+    says(&bench, 3, "YES").await;
+    assert!(!agreed(3).await && bench.tries() == tries);
+    // The operator's own word counts, and no yes that comes too late.
+    asks(4).await.unwrap();
+    says(&bench, 4, "beitritt").await;
+    assert!(agreed(4).await);
+    asks(5).await.unwrap();
+    bench.later(7 * 24 * HOUR_MS);
+    says(&bench, 5, "YES").await;
+    assert!(!agreed(5).await);
+    let quiet = bench_made(|policy| policy);
+    let refused = quiet.engine.ask_consent(&operator(), &fictional(1)).await.unwrap_err();
+    assert!(refused.kind() == ErrorKind::NotSupported && refused.message().contains("ask_text"), "{refused}");
+}
+
+#[test]
+fn the_question_is_asked_from_the_command_line_and_its_words_are_no_stop_words() {
+    let desk = Desk::new(&asking().replace("[consent]\n", "[consent]\nask_text = \"Offers? Reply YES\"\n"));
+    let asked = desk.done(&["consent", "ask", &fictional(1)]);
+    assert!(asked.out.contains("was asked; a YES counts until"), "{asked:?}");
+    assert_eq!(desk.sent()[0]["text"], "Offers? Reply YES");
+    let again = desk.run(&["consent", "ask", &fictional(1)]);
+    assert!(again.code == 1 && again.err.contains("asked today already"), "{again:?}");
+    assert_eq!(desk.sent().len(), 1);
+    let wrong = Desk::new("[consent]\nask_words = [\"stop\"]\n").run(&["list"]);
+    assert!(wrong.code == 1 && wrong.err.contains("consent.ask_words has"), "{wrong:?}");
 }
 
 /// The commands of the page do what it says, in its order.

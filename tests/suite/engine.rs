@@ -303,7 +303,8 @@ impl Bench {
 
     /// The server started again on the same ledger, with other parts.
     pub fn restarted(&self, number: u8, change: impl FnOnce(Parts) -> Parts) -> Engine {
-        let ledger = SqliteLedger::open(&self._folder.path().join("ledger.db"), self.clock.now(), [number; 8]);
+        let ledger =
+            SqliteLedger::open(&self._folder.path().join("ledger.db"), self.clock.now(), [number; 8]);
         Engine::new(change(Parts {
             halts: Arc::default(),
             ledger: Arc::new(ledger.unwrap()),

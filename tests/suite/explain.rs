@@ -25,6 +25,11 @@ fn a_code_is_told_with_what_happened_whose_move_it_is_and_whether_trying_again_h
     ] {
         assert!(told.out.contains(part), "{part}: {told:?}");
     }
+    // A gateway that is known by name too; of who bills what its table says nothing.
+    let shown = explain(&["bandwidth", "4775", "--json"]).json();
+    assert_eq!(shown[0]["what"], "This person wants no more texts", "{shown}");
+    assert!(shown[0]["source"].as_str().unwrap().contains("Bandwidth's"), "{shown}");
+    assert_eq!(explain(&["bandwidth", "9999"]).code, 1, "MailerSend's own");
     let shown = explain(&["mailersend", "4775", "--json"]).json();
     assert_eq!(shown[0]["what"], "This person wants no more texts (billed)", "{shown}");
     assert_eq!(shown[0]["again"], "trying again does not help", "{shown}");
@@ -58,9 +63,14 @@ fn what_is_not_known_is_said_with_what_would_be_right() {
         (
             ["twillio", "30034"],
             "\"twillio\"",
-            "aws, infobip, mailersend, plivo, sinch, telnyx, twilio, vonage",
+            "aws, bandwidth, infobip, mailersend, plivo, sinch, telnyx, twilio, vonage",
         ),
-        (["sandbox", "1"], "\"sandbox\"", "aws, infobip, mailersend, plivo, sinch, telnyx, twilio, vonage"),
+        (["clicksend", "1"], "no page of clicksend has a table of codes", "in its own words"),
+        (
+            ["sandbox", "1"],
+            "\"sandbox\"",
+            "aws, bandwidth, infobip, mailersend, plivo, sinch, telnyx, twilio, vonage",
+        ),
     ] {
         let told = explain(&arguments);
         assert_eq!(told.code, 1, "{arguments:?}");

@@ -41,7 +41,7 @@ async fn fill(desk: &Desk, bulks: usize, days: i64) {
             payer: payer.clone(),
             now: at,
             idempotency: None,
-            batch: Some(BatchDraft { id, duplicates: Vec::new(), refused: Vec::new(), template: None }),
+            batch: Some(BatchDraft::of(id)),
             is_campaign: false,
             forward: false,
             drafts: drafts.clone(),

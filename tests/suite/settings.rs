@@ -103,7 +103,8 @@ fn defaults() -> Value {
 /// Whether the names below a table are the operator's own, and no setting's.
 fn is_open(name: &str) -> bool {
     let open = ["values", "states", "send.headers", "send.form"];
-    ["rates", "quiet.zones"].contains(&name) || open.iter().any(|open| name == format!("provider[].{open}"))
+    ["rates", "quiet.zones", "marketing.require_stop_text"].contains(&name)
+        || open.iter().any(|open| name == format!("provider[].{open}"))
 }
 
 /// The names below a table, as `guard.currency` and `provider[].kind`, but for those of [`is_open`].

@@ -74,6 +74,11 @@ pub enum ConsentAction {
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
     },
+    /// Ask this person by the text of `[consent] ask_text`; a YES of theirs records it
+    Ask {
+        /// Phone number
+        number: String,
+    },
     /// Show all that is on record of somebody, latest first
     Show {
         /// Phone number

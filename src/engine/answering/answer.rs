@@ -52,7 +52,7 @@ impl Answering {
             Meaning::Help => (Own::Help, self.answers.help_text.as_ref()?),
             // What was told before was perhaps answered before, and the person may have changed their mind since.
             Meaning::Stop if is_news && !reply.is_again => (Own::Stop, self.answers.stop_text.as_ref()?),
-            Meaning::Stop | Meaning::Start | Meaning::Other => return None,
+            Meaning::Stop | Meaning::Start | Meaning::Objection | Meaning::Other => return None,
         };
         let now = self.life.now();
         let is_late = now.as_millis().saturating_sub(reply.at.as_millis()) > RIGHT_THEN_MS;

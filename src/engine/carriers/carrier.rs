@@ -194,6 +194,15 @@ impl Carrier {
         catch_unwind(AssertUnwindSafe(|| self.provider.price(to, segments))).unwrap_or(None)
     }
 
+    /// What stands for the request by which a message would be handed over, where the same one may be posted
+    /// once more. A provider whose code fails has none.
+    pub fn request_digest(&self, submission: &Submission) -> Option<[u8; 32]> {
+        if !self.capabilities().reposts {
+            return None;
+        }
+        catch_unwind(AssertUnwindSafe(|| self.provider.request_digest(submission))).unwrap_or(None)
+    }
+
     /// What octets of a person's text say. Where its code fails: what is ASCII in them, rather than nothing.
     pub fn words(&self, coding: u8, octets: &[u8]) -> Option<String> {
         catch_unwind(AssertUnwindSafe(|| self.provider.words(coding, octets)))

@@ -309,6 +309,7 @@ pub struct Hop<'a> {
 
 /// Who is asked for a message, in order: the next one only when the one before certainly did not take it.
 /// Found where a message is priced, and kept until it is handed over.
+#[derive(Clone)]
 pub struct Way<'a> {
     /// The carriers, each with what it makes of the text.
     pub hops: Vec<Hop<'a>>,

@@ -48,7 +48,24 @@ impl Deliver {
 
     /// One step of it. Returns when the next is to be.
     async fn release_due(&self, carrier: &Carrier) -> Result<Duration> {
-        let due = Due {
+        let released = self.ledger.release_due(self.due_at(carrier), self.recheck()).await?;
+        if !released.queued.is_empty() {
+            crash_point("after-release");
+        }
+        released.queued.iter().chain(&released.ended).for_each(|id| self.signals.changed(id));
+        if !released.queued.is_empty() {
+            self.signals.wake_queues();
+        }
+        Ok(match (released.has_more, released.queued.len() + released.ended.len() + released.later.len()) {
+            (false, _) => LOOK_EVERY,
+            (true, 0) => WHILE_FULL,
+            (true, _) => Duration::ZERO,
+        })
+    }
+
+    /// What is asked about at this carrier, at this moment.
+    pub(super) fn due_at(&self, carrier: &Carrier) -> Due {
+        Due {
             now: self.life.now(),
             limit: AT_ONCE,
             max_age_ms: self.queue_max_age.as_millis(),
@@ -64,25 +81,12 @@ impl Deliver {
                 .sends_per_second
                 .saturating_mul(2)
                 .clamp(LEAST_QUEUED, MOST_QUEUED),
-        };
-        let released = self.ledger.release_due(due, self.recheck()).await?;
-        if !released.queued.is_empty() {
-            crash_point("after-release");
         }
-        released.queued.iter().chain(&released.ended).for_each(|id| self.signals.changed(id));
-        if !released.queued.is_empty() {
-            self.signals.wake_queues();
-        }
-        Ok(match (released.has_more, released.queued.len() + released.ended.len() + released.later.len()) {
-            (false, _) => LOOK_EVERY,
-            (true, 0) => WHILE_FULL,
-            (true, _) => Duration::ZERO,
-        })
     }
 
     /// The policy's word about a message whose time has come. Whether it repeats another one was decided when
     /// it was accepted, and its turn is the queue's.
-    fn recheck(&self) -> Recheck {
+    pub(super) fn recheck(&self) -> Recheck {
         let (policy, carriers) = (Arc::clone(&self.policy), Arc::clone(&self.carriers));
         let now_ms = self.life.now().as_millis();
         Arc::new(move |record: &Record, facts: &Facts| {

@@ -11,6 +11,16 @@ use crate::engine::life::crash_point;
 use crate::engine::retry::{Backoff, LONGEST_WAIT_MS, MAX_TRIES};
 use crate::error::ErrorKind;
 use crate::provider::{Outcome, Submission};
+use crate::sms::caller_id::same_phone;
+
+/// What holds of a message beside what is to be sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms {
+    /// It does not leave after this.
+    pub by: Option<Timestamp>,
+    /// It tells somebody that they get no more texts: that they have opted out is why it goes.
+    pub answers_stop: bool,
+}
 
 /// What is said of what must have left by now.
 pub const TOO_LATE: &str = "the time by which it was to leave is over";
@@ -22,6 +32,12 @@ impl Deliver {
     /// Hands messages to a carrier in one request, and learns from it how well that carrier is. As many
     /// outcomes as messages, in their order.
     pub async fn at_carrier(&self, carrier: &Carrier, submissions: &[Submission]) -> Vec<Outcome> {
+        self.note_requests(carrier, submissions).await;
+        self.ask_carrier(carrier, submissions).await
+    }
+
+    /// The same of what was noted before.
+    pub(super) async fn ask_carrier(&self, carrier: &Carrier, submissions: &[Submission]) -> Vec<Outcome> {
         crash_point("before-provider");
         let mut outcomes = match submissions {
             [one] => vec![
@@ -80,20 +96,20 @@ impl Deliver {
 
     /// Hands one message to one carrier. Tries again only what was certainly not sent. What waits for its
     /// turn or its recipient is not tried again here, nor what must have left by now.
-    async fn offer(&self, carrier: &Carrier, submission: &Submission, by: Option<Timestamp>) -> Outcome {
+    async fn offer(&self, carrier: &Carrier, submission: &Submission, terms: Terms) -> Outcome {
         let mut tries = 0;
         let mut backoff = Backoff::of_a_message();
         loop {
             tries += 1;
             // Whoever asked for the first try has looked just now.
             if tries > 1 {
-                if self.is_too_late(by) {
+                if self.is_too_late(terms.by) {
                     return too_late();
                 }
                 if let Some(halted) = self.halting.halted(carrier.name(), submission) {
                     return halted;
                 }
-                if let Some(refused) = self.opted_out_since(submission).await {
+                if let Some(refused) = self.opted_out_since(submission, terms).await {
                     return refused;
                 }
             }
@@ -117,16 +133,23 @@ impl Deliver {
 
     /// The refusal of a text whose recipient has asked for no more since it was accepted: asked before each try but the
     /// first, when the ledger was asked just now.
-    pub(super) async fn opted_out_since(&self, submission: &Submission) -> Option<Outcome> {
-        match self.ledger.out_since(submission.to.e164()).await {
-            Ok(None) => None,
-            Ok(Some(_)) => {
-                let why = OPTED_OUT_SINCE.to_owned();
-                Some(Outcome::Rejected { code: ErrorKind::OptedOut, why })
-            }
-            // In doubt nothing is tried again.
-            Err(error) => Some(Outcome::NotSent { retry_after_ms: None, why: error.to_string() }),
+    pub(super) async fn opted_out_since(&self, submission: &Submission, terms: Terms) -> Option<Outcome> {
+        if terms.answers_stop {
+            return None;
         }
+        let number = submission.to.e164();
+        for one in std::iter::once(number.to_owned()).chain(same_phone(number)) {
+            match self.ledger.out_since(&one).await {
+                Ok(None) => {}
+                Ok(Some(_)) => {
+                    let why = OPTED_OUT_SINCE.to_owned();
+                    return Some(Outcome::Rejected { code: ErrorKind::OptedOut, why });
+                }
+                // In doubt nothing is tried again.
+                Err(error) => return Some(Outcome::NotSent { retry_after_ms: None, why: error.to_string() }),
+            }
+        }
+        None
     }
 
     /// Whether what must have left by this time is not to leave any more.
@@ -140,11 +163,11 @@ impl Deliver {
     pub async fn hand_over<'a>(
         &self,
         way: Way<'a>,
-        (submission, by): (&Submission, Option<Timestamp>),
+        (submission, terms): (&Submission, Terms),
         mut before: Option<Ended<'a>>,
     ) -> Option<Ended<'a>> {
         for Hop { carrier, form } in way.hops {
-            if self.is_too_late(by) {
+            if self.is_too_late(terms.by) {
                 // A refusal for good that was told before stays one.
                 if !is_rejected(before.as_ref()) {
                     before = Some(Ended { carrier, outcome: too_late() });
@@ -160,7 +183,7 @@ impl Deliver {
             }
             let mut own = None;
             if before.is_some() {
-                if let Some(outcome) = self.opted_out_since(submission).await {
+                if let Some(outcome) = self.opted_out_since(submission, terms).await {
                     return Some(Ended { carrier, outcome });
                 }
                 let noted = self.ledger.hand_on(&submission.id, carrier.name()).await;
@@ -172,7 +195,7 @@ impl Deliver {
                 // Each carrier counts segments its own way.
                 own = Some(Submission { segments: form.segments, ..submission.clone() });
             }
-            let outcome = self.offer(carrier, own.as_ref().unwrap_or(submission), by).await;
+            let outcome = self.offer(carrier, own.as_ref().unwrap_or(submission), terms).await;
             let is_definite = matches!(outcome, Outcome::NotSent { .. } | Outcome::NotNow { .. })
                 || (way.after_rejected && may_be_asked_elsewhere(&outcome));
             before = Some(Ended { carrier, outcome });

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::offer::{may_be_asked_elsewhere, rests, too_late};
+use super::offer::{Terms, may_be_asked_elsewhere, rests, too_late};
 use super::outcome::{Ended, not_possible, settlement_of};
 use super::room::Deliver;
 use crate::clock::Timestamp;
@@ -239,7 +239,11 @@ impl Deliver {
                     continue;
                 }
                 // The claim has asked before the first.
-                let refused = if tries > 1 { self.opted_out_since(&message.submission).await } else { None };
+                let refused = if tries > 1 {
+                    self.opted_out_since(&message.submission, Terms::default()).await
+                } else {
+                    None
+                };
                 match refused {
                     Some(refused) => self.ended(carrier, message, refused).await,
                     None => going.push(message),
@@ -337,7 +341,10 @@ impl Deliver {
         let OnItsWay { batch, by, submission, way, .. } = message;
         let mut ended = Ended { carrier, outcome };
         if way.after_rejected && may_be_asked_elsewhere(&ended.outcome) {
-            match self.hand_over(way.after(carrier), (&submission, by), Some(ended)).await {
+            match self
+                .hand_over(way.after(carrier), (&submission, Terms { by, ..Terms::default() }), Some(ended))
+                .await
+            {
                 Some(last) => ended = last,
                 None => return,
             }
@@ -357,7 +364,13 @@ impl Deliver {
             }
             let OnItsWay { batch, created, by, submission, way } = message;
             let way = way.after(carrier);
-            let Some(ended) = self.hand_over(way, (&submission, by), Some(Ended { carrier, outcome })).await
+            let Some(ended) = self
+                .hand_over(
+                    way,
+                    (&submission, Terms { by, ..Terms::default() }),
+                    Some(Ended { carrier, outcome }),
+                )
+                .await
             else {
                 continue;
             };

@@ -1,17 +1,20 @@
 //! What people agreed to, as the operator records it. No tool does: an agent that says that somebody agreed is
 //! no record of it.
 
+use sha2::{Digest as _, Sha256};
+
 use super::room::Operate;
 use crate::clock::Timestamp;
 use crate::engine::arguments::{invalid, number as number_of};
 use crate::engine::caller::{Caller, Person};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::E164;
-use crate::ledger::consents::{ConsentImport, MakeConsents};
+use crate::ledger::consents::{ConsentAsk, ConsentImport, MakeConsents};
 pub use crate::ledger::consents::{ConsentRecord, Imported, NewConsent};
 use crate::sms::caller_id::same_phone;
-use crate::sms::consent::Latest;
-use crate::sms::number::Region;
+use crate::sms::consent::{Latest, missing};
+use crate::sms::message::hex;
+use crate::sms::number::{Number, Region};
 use crate::sms::purpose::Purpose;
 use crate::sms::untrusted;
 
@@ -53,7 +56,7 @@ impl Given<'_> {
         // Who withdraws is known by whatever number there is: a STOP comes under one of an older plan.
         if self.is_given && !number.is_valid() {
             let wrong = format!("{number} is not a number in use: no country numbers its phones like this");
-            return Err(crate::error::Error::new(ErrorKind::InvalidNumber, wrong));
+            return Err(Error::new(ErrorKind::InvalidNumber, wrong));
         }
         let at = self.at.map_or(Ok(now), |at| time("time", at))?;
         if at > now.plus_ms(AHEAD_MS) {
@@ -137,7 +140,10 @@ impl Operate {
         if !consent.is_given {
             return Err(invalid("status", "says that it was withdrawn"));
         }
-        let act = person.act("consent add", &shown(&consent, false), self.life.now());
+        // A word that was said after this was asked for is newer.
+        let now = self.life.now();
+        let consent = NewConsent { at: consent.at.min(person.was_asked(now)), ..consent };
+        let act = person.act("consent add", &shown(&consent, false), now);
         let is_news = self.ledger.record_consent(consent, act).await?;
         person.widened("consent add", ONE);
         Ok(is_news)
@@ -173,6 +179,46 @@ impl Operate {
         Ok(imported)
     }
 
+    /// Whether somebody may be asked whether they want marketing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OptedOut`] where they want none, or may, and [`ErrorKind::InvalidArgument`] where they agreed
+    /// already; [`ErrorKind::InvalidNumber`] or [`ErrorKind::LedgerUnavailable`].
+    pub async fn may_ask(&self, number: &str) -> Result<Number> {
+        let number = number_of(number, self.default_region)?;
+        let now = self.life.now();
+        let said = self.ledger.said(E164(number.e164()), now).await?;
+        if said.is_opted_out || said.is_stop_pending || said.is_objection_pending {
+            let message = format!("{number} asked for no more texts, or may have");
+            return Err(Error::new(ErrorKind::OptedOut, message));
+        }
+        let latest = self.ledger.latest_consent(E164(number.e164()), Purpose::Marketing).await?;
+        if latest.is_some() && missing(latest.as_ref(), now.as_millis()).is_none() {
+            let message = format!("{number} agreed already; `sms-mcp consent show` says when");
+            return Err(Error::new(ErrorKind::InvalidArgument, message).next("Nothing was sent."));
+        }
+        Ok(number)
+    }
+
+    /// Keeps that somebody was asked, with this question.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn note_ask(&self, caller: &Caller, number: &Number, question: &str) -> Result<Timestamp> {
+        let now = self.life.now();
+        let expires = now.plus_ms(self.policy.consent().ask_expires.as_millis());
+        let ask = ConsentAsk {
+            number: number.e164().to_owned(),
+            purpose: Purpose::Marketing,
+            wording: wording_of(question),
+            expires,
+            act: caller.act("consent ask", number.e164(), now),
+        };
+        self.ledger.note_ask(ask).await?;
+        caller.acted("consent ask", ONE);
+        Ok(expires)
+    }
+
     /// What counts of this person and purpose.
     ///
     /// # Errors
@@ -206,6 +252,12 @@ impl Operate {
         }
         self.ledger.consents_after(id, most).await
     }
+}
+
+/// What tells this question from another one.
+fn wording_of(question: &str) -> String {
+    let digest = hex(&Sha256::digest(question.as_bytes()));
+    format!("ask-{}", digest.get(..12).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::failure::Failure;
-use crate::provider::tables::FAILURES;
+use crate::provider::tables::{FAILURES, is_preset};
 use crate::sms::untrusted;
 
 /// One code, in words.
@@ -54,6 +54,11 @@ fn is_asked(code: &str, asked: &str) -> bool {
 /// [`ErrorKind::NotFound`] for a kind without a table, and for a code that is not in it.
 pub fn explain(kind: &str, code: Option<&str>) -> Result<Vec<Explained>> {
     let Some((_, table)) = FAILURES.iter().find(|(known, _)| *known == kind) else {
+        if is_preset(kind) {
+            let words = format!("no page of {kind} has a table of codes that could be read");
+            let next = "An answer shows what the gateway said, in its own words.";
+            return Err(Error::new(ErrorKind::NotFound, words).next(next));
+        }
         let shown = untrusted::escape(kind);
         let words =
             format!("there is no table of codes for \"{shown}\"; there is one for {}", kinds().join(", "));

@@ -2,6 +2,7 @@
 //! saying who somebody was whom nobody could tell.
 
 use super::room::Operate;
+use crate::clock::Timestamp;
 use crate::engine::arguments::number as number_of;
 use crate::engine::caller::{Caller, Person};
 use crate::engine::receive::PATIENCE;
@@ -39,6 +40,19 @@ impl Operate {
         self.ledger.opt_outs(LISTED).await
     }
 
+    /// Refuses what was asked before this number, or another one of the same phone, asked for no more texts: nobody
+    /// has said yes to undoing that.
+    async fn check_not_since(&self, number: &str, asked: Timestamp) -> Result<()> {
+        for one in std::iter::once(number.to_owned()).chain(same_phone(number)) {
+            if self.ledger.out_since(&one).await?.is_some_and(|since| since > asked) {
+                let message = format!("{one} has asked for no more texts since this was asked");
+                return Err(Error::new(ErrorKind::InvalidArgument, message)
+                    .next("Nothing was changed. Look at it again (`sms-mcp opt-out list`), and ask again."));
+            }
+        }
+        Ok(())
+    }
+
     /// Notes for the operator that a person wants no more texts, or wants them again, and tells the vendors
     /// that keep such lists. Returns the number, and what a vendor did not take.
     ///
@@ -54,6 +68,9 @@ impl Operate {
         let number = number_of(number, self.default_region)?;
         let now = self.life.now();
         let verb = if is_out { "opt-out add" } else { "opt-out remove" };
+        if let Wants::Texts(person) = wants {
+            self.check_not_since(number.e164(), person.was_asked(now)).await?;
+        }
         match wants {
             Wants::NoTexts => self.note(caller, verb, number.e164()).await?,
             Wants::Texts(person) => self.note_of(person, verb, number.e164()).await?,
@@ -73,8 +90,8 @@ impl Operate {
         Ok((number.e164().to_owned(), notes))
     }
 
-    /// What waits for the operator: a STOP or START of somebody who may be anybody, and replies that several
-    /// people fit. Oldest first.
+    /// What waits for the operator: a STOP or START of somebody who may be anybody, replies that several people
+    /// fit, and long ones that seem to ask for no more texts. Oldest first.
     ///
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
@@ -118,7 +135,7 @@ impl Operate {
         self.note_of(person, "opt-out pending settle", &subject).await?;
         // Before the entry is closed: what protects somebody must not be lost in between.
         let notes = match waiting.meaning {
-            Meaning::Stop => {
+            Meaning::Stop | Meaning::Objection => {
                 store.opt_out(number.e164(), true, &waiting.source, waiting.at).await?;
                 self.tell_vendors(&number, true).await
             }

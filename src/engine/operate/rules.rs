@@ -51,6 +51,8 @@ pub struct Ruled {
     pub opted_out: bool,
     /// Whether somebody asked for no more texts who may be this person.
     pub opt_out_pending: bool,
+    /// Whether a reply that may be theirs seems to ask for no more, and nobody has read it yet: marketing waits.
+    pub objection_pending: bool,
 }
 
 /// A zone, and what its clocks show.
@@ -153,6 +155,7 @@ impl Operate {
             consent: consent.map(|latest| RuledConsent::of(&latest, now)),
             opted_out: said.is_opted_out,
             opt_out_pending: said.is_stop_pending,
+            objection_pending: said.is_objection_pending,
             to: to.e164().to_owned(),
         })
     }

@@ -190,7 +190,7 @@ impl Survey {
         }
     }
 
-    /// What is said of all, and those that are shown, in their order.
+    /// What is said of all, and those that are shown: those that stand out before the sample.
     pub(super) fn end(mut self) -> (Overview, Vec<Picked>) {
         let mut countries: Vec<_> = self.countries.into_iter().collect();
         countries.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
@@ -220,7 +220,10 @@ impl Survey {
             let rare = countries.into_iter().skip(1).rev().take(EACH);
             add(Reason::Country, rare.map(|(_, (_, kept))| kept).collect());
         }
-        (self.overview, self.picked.into_values().collect())
+        let mut picked: Vec<Picked> = self.picked.into_values().collect();
+        // What stands out is looked at first.
+        picked.sort_by_key(|picked| (picked.reasons.is_empty(), picked.reasons.iter().min().copied()));
+        (self.overview, picked)
     }
 }
 
@@ -268,6 +271,8 @@ mod tests {
     use crate::sms::schedule::Schedule;
 
     fn record(to: &str, text: &str, micros: i64) -> Record {
+        let full: [u8; 32] = Sha256::digest(text).into();
+        let (digest, _) = full.split_first_chunk().unwrap();
         Record {
             id: MessageId::from_text("msg_1"),
             sequence: 1,
@@ -290,8 +295,9 @@ mod tests {
             currency: "USD".into(),
             code: None,
             why: None,
-            digest: crate::sms::fold::digest(text),
+            digest: *digest,
             replies: 0,
+            helps: 0,
             is_parted: false,
             purpose: Purpose::Transactional,
             was_asked: true,

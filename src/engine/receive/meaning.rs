@@ -2,14 +2,34 @@
 //! they answer.
 
 use super::room::Receive;
+use crate::clock::Timestamp;
 use crate::engine::carriers::carrier::Carrier;
 use crate::error::Result;
 use crate::ledger::{E164, ProviderName};
 use crate::provider::exchange::Reply;
+use crate::sms::caller_id::Who;
 use crate::sms::number::Number;
-use crate::sms::reply::{self, Meaning};
+use crate::sms::reply::{self, Meaning, is_yes};
 
 impl Receive {
+    /// Takes a yes of somebody who was asked whether they want texts: from that number alone, and as it is.
+    ///
+    /// # Errors
+    /// [`LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn take_yes(
+        &self,
+        carrier: &Carrier,
+        who: &Who,
+        (text, at): (Option<&str>, Timestamp),
+    ) -> Result<()> {
+        let is_yes = text.is_some_and(|text| is_yes(text, &self.yes_words));
+        let Some(number) = who.lifts().filter(|_| is_yes) else { return Ok(()) };
+        if self.ledger.take_yes(E164(number.e164()), at, self.life.now()).await? {
+            tracing::info!(provider = carrier.name(), "a consent was given by a reply");
+        }
+        Ok(())
+    }
+
     /// What this reply asks for. `number` is the person's, where it could be read.
     ///
     /// # Errors

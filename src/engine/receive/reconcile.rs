@@ -106,6 +106,7 @@ impl Receive {
         let can = carrier.capabilities();
         let missed = match can.reference {
             Reference::None => unknown,
+            _ if can.reposts => unknown,
             Reference::FoundOnly | Reference::Exact => self.find_each(carrier, unknown, found).await?,
         };
         if missed.is_empty() {
@@ -115,6 +116,11 @@ impl Receive {
             return self.look_in_list(carrier, missed, found).await;
         }
         found.notes.push(match can.reference {
+            _ if can.reposts => format!(
+                "{} cannot be asked what it has sent; a server posts each request once more within 20 hours, \
+                 under the same key",
+                carrier.name()
+            ),
             Reference::None => format!("{} cannot be asked what it has sent", carrier.name()),
             Reference::FoundOnly | Reference::Exact => {
                 let (count, name) = (missed.len(), carrier.name());
@@ -359,6 +365,19 @@ impl Receive {
             .next(next));
         }
         let at = self.life.now();
+        let is_under_way = match found {
+            Found::Sent => None,
+            Found::NotSent(_) => self.ledger.reposted(id, at).await?,
+        };
+        if let Some(since) = is_under_way {
+            let message = format!(
+                "{id} was posted once more at {}, and may arrive by that; nobody can say yet that it was not \
+                 sent",
+                since.rfc3339()
+            );
+            let next = "Wait a quarter of an hour, and look whether it is still unknown.";
+            return Err(Error::new(ErrorKind::InvalidArgument, message).next(next));
+        }
         let none =
             || ended_as(at, State::Rejected, ErrorKind::ProviderUnavailable, NOT_SENT.to_owned(), true);
         let settlement = if matches!(found, Found::Sent) {

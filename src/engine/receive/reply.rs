@@ -79,6 +79,8 @@ struct Asked<'a> {
     /// Whether the operator has to say who this was.
     is_unsettled: bool,
     order: Order,
+    /// What was written, where that is known and whole.
+    whole: Option<&'a str>,
 }
 
 impl Receive {
@@ -95,6 +97,9 @@ impl Receive {
         let (told, was_told_before) = (reply.at, reply.is_again);
         let mut reply = self.as_told_first(carrier, Reply { vendor_id: reply_id(&reply), ..reply }).await?;
         let who = self.who(carrier, &reply.from).await?;
+        if self.take_decision(carrier, &reply, &who, pieces.is_none()).await? {
+            return Ok(());
+        }
         let meaning = match pieces {
             None => self.meaning_of_any(carrier, &reply, &who.people).await?,
             Some(pieces) => self.meaning_of_pieces(carrier, &reply, pieces, &who.people).await?,
@@ -131,6 +136,7 @@ impl Receive {
             is_said: true,
             is_unsettled,
             order,
+            whole: pieces.is_none().then_some(&*reply.text),
         };
         let news = self.take_wish(carrier, &who, &asked).await?;
         // While the reply is whole, and before a vendor is told that this person wants no texts.
@@ -154,15 +160,7 @@ impl Receive {
         let recorded = self.ledger.record_reply(new, self.life.now()).await?;
         let is_new = recorded != Recorded::Known;
         if let Recorded::New(answered) = recorded {
-            tracing::debug!(
-                provider = carrier.name(),
-                message = answered.as_ref().map(MessageId::as_str),
-                "reply received"
-            );
-            self.signals.to_tell();
-            if let Some(id) = answered.filter(|_| meaning != Meaning::Help) {
-                self.signals.changed(&id);
-            }
+            self.tell_of(carrier, answered, meaning);
         }
         let answer = answer.filter(|_| is_new);
         // A process that died in between has recorded the stop and told nobody.
@@ -170,6 +168,16 @@ impl Receive {
         let to_tell = if carrier.capabilities().opt_outs { to_tell } else { Vec::new() };
         self.answer_and_tell(carrier, answer, (to_tell, is_out));
         Ok(())
+    }
+
+    /// Tells whoever waits for replies of one that is on record. A HELP is no agent's business.
+    fn tell_of(&self, carrier: &Carrier, answered: Option<MessageId>, meaning: Meaning) {
+        let (provider, message) = (carrier.name(), answered.as_ref().map(MessageId::as_str));
+        tracing::debug!(provider, message, "reply received");
+        self.signals.to_tell();
+        if let Some(id) = answered.filter(|_| meaning != Meaning::Help) {
+            self.signals.changed(&id);
+        }
     }
 
     /// Answers whoever wrote, and then tells the vendor whom it is to let no texts through to, or to let them
@@ -215,8 +223,16 @@ impl Receive {
         let said_at = at.unwrap_or_else(|| self.life.now());
         let (is_said, is_unsettled) = (at.is_some(), is_unsettled(&who, meaning));
         let order = if is_said { Order::Listed } else { Order::Known };
-        let asked =
-            Asked { sender, meaning, source: carrier.name(), at: said_at, is_said, is_unsettled, order };
+        let asked = Asked {
+            sender,
+            meaning,
+            source: carrier.name(),
+            at: said_at,
+            is_said,
+            is_unsettled,
+            order,
+            whole: None,
+        };
         self.take_wish(carrier, &who, &asked).await.map(drop)
     }
 
@@ -244,7 +260,7 @@ impl Receive {
         Ok(meaning)
     }
 
-    /// What a text with gaps asks for. A STOP that stands in any piece is one, whatever was in the gap; a
+    /// What a text with gaps asks for. A STOP or an objection that stands in any piece is one, whatever was in the gap; a
     /// START is none, for nobody knows what else was written.
     async fn meaning_of_pieces(
         &self,
@@ -253,13 +269,16 @@ impl Receive {
         pieces: &[Piece],
         people: &[Number],
     ) -> Result<Meaning> {
+        let mut found = Meaning::Other;
         for piece in pieces {
             let alone = Reply { text: piece.text.clone(), ..reply.clone() };
-            if self.meaning_of_any(carrier, &alone, people).await? == Meaning::Stop {
-                return Ok(Meaning::Stop);
+            match self.meaning_of_any(carrier, &alone, people).await? {
+                Meaning::Stop => return Ok(Meaning::Stop),
+                Meaning::Objection => found = Meaning::Objection,
+                Meaning::Start | Meaning::Help | Meaning::Other => {}
             }
         }
-        Ok(Meaning::Other)
+        Ok(found)
     }
 
     /// Who a sender is.
@@ -282,15 +301,19 @@ impl Receive {
         let mut said = None;
         // First what waits: told again after a crash in between, the people who are stopped by then would not
         // be in doubt.
-        if asked.is_unsettled || asked.order == Order::InDoubt {
+        let is_to_read = asked.meaning == Meaning::Objection;
+        if asked.is_unsettled || is_to_read || asked.order == Order::InDoubt {
             said = self.pend(carrier, who, asked).await?;
         }
         let whom: Vec<&Number> = match asked.meaning {
             Meaning::Stop => who.people.iter().chain(&said).collect(),
             Meaning::Start if asked.order == Order::InDoubt => Vec::new(),
             Meaning::Start => who.lifts().into_iter().collect(),
-            Meaning::Help | Meaning::Other => Vec::new(),
+            Meaning::Help | Meaning::Objection | Meaning::Other => Vec::new(),
         };
+        if asked.meaning == Meaning::Other && !asked.is_unsettled {
+            self.take_yes(carrier, who, (asked.whole, asked.at)).await?;
+        }
         for number in whom {
             if matches!(asked.order, Order::Again | Order::Listed) && asked.meaning == Meaning::Stop {
                 self.withdraw(number, asked).await?;
@@ -459,6 +482,12 @@ impl Receive {
                 "too many replies of ambiguous senders wait for the operator, and this one is not kept: \
                  settle it with sms-mcp opt-out pending"
             );
+        } else if pended.is_new && asked.meaning == Meaning::Objection {
+            tracing::warn!(
+                provider,
+                "a reply seems to ask for no more texts, and marketing to its sender waits: read it, and settle it \
+                 with sms-mcp opt-out pending"
+            );
         } else if pended.is_new {
             let (wish, people) = (asked.meaning.as_str(), who.people.len());
             tracing::warn!(
@@ -514,7 +543,7 @@ fn is_unsettled(who: &Who, meaning: Meaning) -> bool {
     match meaning {
         Meaning::Stop => who.is_shared || who.is_doubtful(),
         Meaning::Start => who.is_shared || who.lifts().is_none(),
-        Meaning::Help | Meaning::Other => who.is_shared,
+        Meaning::Help | Meaning::Objection | Meaning::Other => who.is_shared,
     }
 }
 

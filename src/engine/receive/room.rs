@@ -12,7 +12,7 @@ use crate::engine::signals::Signals;
 use crate::ledger::Ledger;
 use crate::sms::money::Currency;
 use crate::sms::number::Region;
-use crate::sms::reply::StopWords;
+use crate::sms::reply::{StopWords, YesWords};
 
 /// How long a provider may take to read a webhook, or to answer a question that nobody waits for.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,6 +36,8 @@ pub struct Receive {
     pub default_region: Option<Region>,
     /// The operator's own words for no more texts.
     pub stop_words: StopWords,
+    /// The operator's own words for yes.
+    pub yes_words: YesWords,
     /// Whether replies are told to the operator's own system.
     pub forward: bool,
 }

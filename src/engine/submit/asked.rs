@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use super::draft::Worded;
 use super::room::Submit;
-use crate::engine::carriers::route::Way;
 use crate::engine::prepared::{Prepared, digest_of};
 use crate::error::Result;
 use crate::ledger::Draft;
@@ -38,6 +38,8 @@ pub struct Asked {
     pub schedule: Schedule,
     /// Whether its text has a link or a number to call, where that matters.
     pub leads_somewhere: bool,
+    /// Whether a line of the operator's was added to its text.
+    pub is_longer: bool,
 }
 
 /// Names that many messages share.
@@ -71,6 +73,7 @@ impl Asked {
             purpose: prepared.draft.purpose,
             schedule: prepared.draft.schedule,
             leads_somewhere: false,
+            is_longer: prepared.is_longer,
         }
     }
 }
@@ -79,13 +82,13 @@ impl Submit {
     /// Checks how a text would go out on this way, and prices it.
     pub fn asked(
         &self,
-        way: &Way<'_>,
+        worded: &Worded<'_>,
         to: Number,
         place: u32,
-        text: &str,
         names: &mut Names,
-        (purpose, schedule): (Purpose, Schedule),
+        schedule: Schedule,
     ) -> Result<Asked> {
+        let Worded { text, way, purpose, is_longer } = worded;
         let price = self.price_on(way, &to)?;
         let first = way.hops.first();
         Ok(Asked {
@@ -95,9 +98,10 @@ impl Submit {
             is_assumed: price.is_assumed,
             provider: names.of(first.map_or("", |hop| hop.carrier.name())),
             realm: way.realm(),
-            purpose,
+            purpose: *purpose,
             schedule,
             leads_somewhere: self.leads_somewhere(text),
+            is_longer: *is_longer,
             to,
         })
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::asked::{Asked, Names};
-use super::key::{accepted, conflict, idempotency, in_doubt, used_before, waits, would_wait};
+use super::key::{accepted, conflict, idempotency, in_doubt, longer, used_before, waits, would_wait};
 use super::room::Submit;
 use super::when::{Times, Wish};
 use crate::engine::answers::names;
@@ -58,6 +58,18 @@ pub fn recipients_refused(refused: Vec<RefusedRecipient>, of: usize) -> Error {
         .map_or_else(String::new, |first| format!("; the first: {} ({})", first.message, first.code));
     let message = format!("{} of {of} recipients cannot be taken{first}", refused.len());
     Error::new(ErrorKind::RecipientsRefused, message).refused(refused)
+}
+
+/// What is to be written of a bulk beside its messages.
+fn batch_of(id: BatchId, args: &BulkArgs, duplicates: &[String], refused: &[RefusedRecipient]) -> BatchDraft {
+    // It was read as one already.
+    let has_placeholders = Template::parse(&args.message).is_ok_and(|read| read.names().next().is_some());
+    BatchDraft {
+        id,
+        duplicates: duplicates.to_vec(),
+        refused: refused.to_vec(),
+        template: has_placeholders.then(|| args.message.clone()),
+    }
 }
 
 /// The side that all of these are on; nothing without any. A bulk is one intent with one key and one set of
@@ -276,11 +288,10 @@ impl Submit {
         }
         self.check_text(text)?;
         let from = self.carriers.sender(&to, args.from.as_deref());
-        let way = self.carriers.way(&to, from, text)?;
-        self.carriers.warn_unregistered(&way, &to, from);
-        let purpose = self.purpose(args.into(), &way, from, Some(count))?;
+        let worded = self.worded((&to, from), args.into(), text, Some(count))?;
+        self.carriers.warn_unregistered(&worded.way, &to, from);
         let schedule = self.schedule(times, &to)?;
-        self.asked(&way, to, place, text, names, (purpose, schedule)).map(Some)
+        self.asked(&worded, to, place, names, schedule).map(Some)
     }
 
     async fn accept_bulk(self: &Arc<Self>, caller: &Caller, args: Arc<BulkArgs>) -> Result<Accepted> {
@@ -299,14 +310,7 @@ impl Submit {
         self.may_queue(caller, args.idempotency_key.as_deref(), &messages).await?;
         let id = BatchId::new(self.life.now().as_millis(), u128::from_be_bytes(self.life.random()?));
         let payer = self.answers.payer(caller, args.session.clone(), realm)?;
-        // It was read as one already.
-        let has_placeholders = Template::parse(&args.message).is_ok_and(|read| read.names().next().is_some());
-        let batch = BatchDraft {
-            id: id.clone(),
-            duplicates: duplicates.clone(),
-            refused: refused.clone(),
-            template: has_placeholders.then(|| args.message.clone()),
-        };
+        let batch = batch_of(id.clone(), &args, &duplicates, &refused);
         let intent = Intent {
             idempotency: idempotency(args.idempotency_key.as_deref(), said(&args))?,
             batch: Some(batch),
@@ -323,6 +327,7 @@ impl Submit {
         match reservation {
             Ok(Reservation::Taken { refused: later, doubts, waiting, asked, budgets, .. }) => {
                 let mut doubts: Vec<String> = in_doubt(&doubts).into_iter().collect();
+                doubts.extend(longer(messages.iter().any(|message| message.is_longer)));
                 doubts.extend(self.of_waiting(caller, realm, &waiting, args.dry_run).await);
                 // What waits for its time or for a person is not waited for.
                 let waits = if asked.is_some() { messages.len() - later.len() } else { waiting.len() };
@@ -415,6 +420,7 @@ impl Submit {
                     .and_then(|place| call.recipients.get(place))
                     .ok_or_else(missing)?;
                 let text = template.fill(&recipient.data, MAX_FILLED).map_err(|_| missing())?;
+                let text = room.policy.worded(&asked.to, asked.purpose, &text)?.into_owned();
                 room.draft_of(asked, room.carriers.sender(&asked.to, call.from.as_deref()), text)
             };
             asked.get(places).ok_or_else(missing)?.iter().map(draft).collect()

@@ -4,6 +4,7 @@
 //! and the money of all is held before the request leaves. One refused member refuses all, since the vendor
 //! sends to the whole list. It is the operator's: no tool reaches it.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,12 +86,7 @@ impl Submit {
         let payer = self.answers.payer(caller, None, carrier.realm())?;
         let intent = Intent {
             idempotency: idempotency(args.idempotency_key.as_deref(), said)?,
-            batch: Some(BatchDraft {
-                id: id.clone(),
-                duplicates: Vec::new(),
-                refused: Vec::new(),
-                template: None,
-            }),
+            batch: Some(BatchDraft::of(id.clone())),
             is_campaign: true,
             drafts: messages.iter().map(|message| message.draft.clone()).collect(),
             all_or_none: true,
@@ -207,6 +203,9 @@ impl Submit {
                 let way = Way { hops: vec![Hop { carrier, form }], after_rejected: false };
                 let shown = carrier.shown(None).and_then(|shown| self.carriers.purpose_of(shown));
                 let purpose = self.policy.purpose(shown, Some(members.len()))?;
+                if let Cow::Owned(_) = self.policy.worded(&to, purpose, &args.message)? {
+                    return Err(no_stop_text());
+                }
                 self.draft_on(&way, &to, None, args.message.clone(), (purpose, Schedule::default()))
             });
             match message {
@@ -275,6 +274,14 @@ impl Submit {
             }
         }
     }
+}
+
+/// A campaign is one text for all, so nothing is added to it.
+fn no_stop_text() -> Error {
+    let message = "the text does not say how to get no more, and a campaign is one text for all: no line of the \
+                   operator's can be added to it";
+    Error::new(ErrorKind::NoWayOut, message)
+        .next("Nothing was sent. Write it into the text, such as \"Reply STOP to end\".")
 }
 
 /// A list leaves in one request and now: a member who would have to wait keeps all of it.

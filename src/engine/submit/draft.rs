@@ -1,6 +1,9 @@
 //! From arguments to a draft: everything that can be decided without the ledger.
 
+use std::borrow::Cow;
+
 use super::room::Submit;
+use super::when::Wish;
 use crate::engine::arguments::{invalid, number};
 use crate::engine::carriers::carrier::Carrier;
 use crate::engine::carriers::route::{Hop, Way};
@@ -18,6 +21,18 @@ use crate::sms::{fold, unfinished};
 
 /// Longest message that is looked at, in characters; the guard's `max_segments` is far below.
 const MAX_MESSAGE_CHARS: usize = 40_000;
+
+/// A text as it leaves. See [`Submit::worded`].
+pub struct Worded<'a> {
+    /// The text.
+    pub text: String,
+    /// Who carries it.
+    pub way: Way<'a>,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Whether a line of the operator's was added to it.
+    pub is_longer: bool,
+}
 
 impl Submit {
     /// A phone number, as the operator's country writes it.
@@ -95,7 +110,7 @@ impl Submit {
             purpose,
             schedule,
         };
-        Ok(Prepared { to: to.clone(), draft, price: price.money, realm: way.realm() })
+        Ok(Prepared { to: to.clone(), draft, price: price.money, realm: way.realm(), is_longer: false })
     }
 
     /// What to reserve for a message on this way, where no carrier on it makes it too long.
@@ -129,23 +144,46 @@ impl Submit {
         self.policy.check_destination(&to)?;
         self.policy.check_sender(args.from.as_deref())?;
         let from = self.carriers.sender(&to, args.from.as_deref());
-        let way = self.carriers.way(&to, from, &args.message)?;
-        self.carriers.warn_unregistered(&way, &to, from);
-        self.drafted(way, &to, from, args)
+        let worded = self.worded((&to, from), args.into(), &args.message, None)?;
+        self.carriers.warn_unregistered(&worded.way, &to, from);
+        self.drafted(worded, &to, from, args)
     }
 
-    /// A message for one recipient on this way, with its purpose and its time.
+    /// A text as it leaves, its way and its purpose. One of marketing may get a line of the operator's.
+    ///
+    /// # Errors
+    /// As for its way and its purpose, and [`ErrorKind::NoWayOut`].
+    pub fn worded<'a>(
+        &'a self,
+        (to, from): (&Number, Option<&str>),
+        wish: Wish<'_>,
+        text: &str,
+        bulk: Option<usize>,
+    ) -> Result<Worded<'a>> {
+        let way = self.carriers.way(to, from, text)?;
+        let purpose = self.purpose(wish, &way, from, bulk)?;
+        Ok(match self.policy.worded(to, purpose, text)? {
+            Cow::Borrowed(_) => Worded { text: text.to_owned(), way, purpose, is_longer: false },
+            // It may take more segments, or signs that not everybody carries.
+            Cow::Owned(text) => {
+                let way = self.carriers.way(to, from, &text)?;
+                Worded { text, way, purpose, is_longer: true }
+            }
+        })
+    }
+
+    /// A message for one recipient, with its time.
     pub fn drafted<'a>(
         &self,
-        way: Way<'a>,
+        worded: Worded<'a>,
         to: &Number,
         from: Option<&str>,
         args: &SendArgs,
     ) -> Result<(Prepared, Way<'a>)> {
+        let Worded { text, way, purpose, is_longer } = worded;
         let schedule = self.schedule(self.times(args.into())?, to)?;
-        let purpose = self.purpose(args.into(), &way, from, None)?;
-        let prepared = self.draft_on(&way, to, from, args.message.clone(), (purpose, schedule))?;
-        Ok((prepared, way))
+        let prepared = self.draft_on(&way, to, from, text, (purpose, schedule))?;
+        Ok((Prepared { is_longer, ..prepared }, way))
     }
 }
 

@@ -71,7 +71,7 @@ impl Submit {
 
     /// Whether a text has a link or a number to call, where the operator's rules ask for that.
     pub fn leads_somewhere(&self, text: &str) -> bool {
-        self.policy.approval().links && leads_somewhere(text)
+        self.policy.approval().links && leads_somewhere(self.policy.without_line(text))
     }
 
     /// What is recorded where a person is asked; nothing where nobody is, by the operator's rules.

@@ -89,6 +89,15 @@ pub fn accepted(error: Error, id: &str) -> Error {
     error.about_message(id).next(next)
 }
 
+/// What to know of a text to which a line of the operator's was added.
+pub fn longer(is_longer: bool) -> Option<String> {
+    is_longer.then(|| {
+        "It is marketing and did not say how to get no more texts, so the operator's line that does is added; the \
+         segments and the price are those with it."
+            .to_owned()
+    })
+}
+
 /// Until when a message waits for its time or for a person, and why.
 fn until(verdict: &Verdict) -> Option<String> {
     match verdict {

@@ -15,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::engine::caller::{Base, Caller};
 use crate::engine::carriers::route::Way;
 use crate::engine::contract::Status;
+use crate::engine::deliver::Terms;
 use crate::engine::life::crash_point;
 use crate::engine::prepared::Prepared;
 use crate::error::{Error, ErrorKind, Result};
@@ -78,16 +79,24 @@ impl Submit {
     /// # Errors
     /// As for a message of an agent. Where nothing was sent for certain, its key may be used again.
     pub async fn send_own(self: &Arc<Self>, text: OwnText) -> Result<OwnSent> {
+        self.send_own_within(text, None).await
+    }
+
+    /// The same, where no more than so many of its principal are sent within an hour.
+    ///
+    /// # Errors
+    /// As [`Submit::send_own`].
+    pub async fn send_own_within(self: &Arc<Self>, text: OwnText, per_hour: Option<u32>) -> Result<OwnSent> {
         let room = Arc::clone(self);
-        self.life.apart(async move { room.send_own_in_turn(&text).await }).await
+        self.life.apart(async move { room.send_own_in_turn(&text, per_hour).await }).await
     }
 
     /// Others may be before it: it waits for its turn a little, as nobody who asks is there to do so.
-    async fn send_own_in_turn(&self, text: &OwnText) -> Result<OwnSent> {
+    async fn send_own_in_turn(&self, text: &OwnText, per_hour: Option<u32>) -> Result<OwnSent> {
         let mut turns = 0;
         loop {
             turns += 1;
-            let sent = self.send_own_now(text).await;
+            let sent = self.send_own_now(text, per_hour).await;
             let wait = match &sent {
                 Err(error) if error.kind() == ErrorKind::RateLimited && turns < MOST_TURNS => {
                     error.details().retry_after_ms.unwrap_or(LONGEST_TURN_MS).clamp(1, LONGEST_TURN_MS)
@@ -99,12 +108,13 @@ impl Submit {
         }
     }
 
-    async fn send_own_now(&self, text: &OwnText) -> Result<OwnSent> {
+    async fn send_own_now(&self, text: &OwnText, per_hour: Option<u32>) -> Result<OwnSent> {
         let caller = Caller::new(text.own.principal(), Base::Open);
         let (prepared, way) = self.prepare_own(text)?;
         self.may_begin(&caller, Some(&text.key), &prepared, &way).await?;
-        let intent = self.own_intent(text, &prepared);
-        let (created, decide) = (intent.now, self.decide_own(text.own, &prepared, intent.now));
+        let looks = Looks { lately: per_hour.is_some(), ..Looks::default() };
+        let intent = Intent { looks, ..self.own_intent(text, &prepared) };
+        let (created, decide) = (intent.now, self.decide_own((text.own, per_hour), &prepared, intent.now));
         let reservation = self.ledger.reserve(intent, decide).await;
         crash_point("after-reserve");
         match reservation? {
@@ -115,7 +125,8 @@ impl Submit {
                 return Err(Error::new(ErrorKind::IdempotencyConflict, "this key is of something else"));
             }
         }
-        let answer = self.attempt_one(&caller, &prepared, way, (created, None)).await?;
+        let terms = Terms { answers_stop: text.own.reaches_opted_out(), ..Terms::default() };
+        let answer = self.attempt_one(&caller, &prepared, way, (created, terms)).await?;
         match (answer.id, answer.status) {
             (Some(id), Status::State(state)) => Ok(OwnSent::Sent(id, state)),
             _ => Err(failure(ErrorKind::Internal, &prepared.draft.id, None)),
@@ -165,19 +176,18 @@ impl Submit {
             drafts: vec![prepared.draft.clone()],
             forward: false,
             keep_texts: false,
-            looks: Looks::default(),
             answers_of: Vec::new(),
             ..self.intent(payer)
         }
     }
 
-    fn decide_own(&self, own: Own, prepared: &Prepared, now: Timestamp) -> Decide {
+    fn decide_own(&self, (own, per_hour): (Own, Option<u32>), prepared: &Prepared, now: Timestamp) -> Decide {
         let policy = Arc::clone(&self.policy);
         let (to, from, hold_micros) =
             (prepared.to.clone(), prepared.draft.from.clone(), prepared.draft.hold_micros);
         Arc::new(move |_, facts| {
             let ask = Ask { from: from.as_deref(), hold_micros, ..Ask::to(&to, now.as_millis()) };
-            policy.decide_own(own, &ask, facts)
+            policy.decide_own(own, &ask, facts, per_hour)
         })
     }
 }

@@ -1,7 +1,7 @@
 //! What sending would do, without doing it.
 
 use super::draft::form_at;
-use super::key::{conflict, first_refusal, in_doubt, key_of, used_before, would_wait};
+use super::key::{conflict, first_refusal, in_doubt, key_of, longer, used_before, would_wait};
 use super::room::Submit;
 use crate::clock::Timestamp;
 use crate::engine::caller::Caller;
@@ -19,6 +19,7 @@ use crate::sms::facts::Budget;
 use crate::sms::message::MessageId;
 use crate::sms::money::{Amount, Money};
 use crate::sms::number::Number;
+use crate::sms::purpose::Purpose;
 use crate::sms::verdict::Verdict;
 use crate::sms::{cheaper, untrusted};
 
@@ -50,8 +51,11 @@ impl Submit {
         let allowed =
             self.policy.check_destination(&to).and_then(|()| self.policy.check_sender(args.from.as_deref()));
         let from = self.carriers.sender(&to, args.from.as_deref());
-        let way = self.carriers.way(&to, from, &args.message);
+        let worded = self.worded((&to, from), args.into(), &args.message, None);
+        let plain = || self.carriers.way(&to, from, &args.message).ok();
+        let way = worded.as_ref().map_or_else(|_| plain(), |worded| Some(worded.way.clone()));
         let hops = way.as_ref().map(|way| way.hops.clone()).unwrap_or_default();
+        let purpose = worded.as_ref().ok().map(|worded| worded.purpose);
         let (price, first, form) = match hops.first() {
             Some(Hop { carrier, form }) => (self.price(&hops, &to)?, Some(*carrier), *form),
             None => {
@@ -68,8 +72,8 @@ impl Submit {
         let payer = self.answers.payer(caller, args.session.clone(), realm)?;
         let now = self.life.now();
         let mut warnings = self.answers.warnings([realm]);
-        warnings.extend(way.as_ref().ok().and_then(|way| self.carriers.unregistered(way, &to, from)));
-        let drafted = allowed.and(way).and_then(|way| self.drafted(way, &to, from, args));
+        warnings.extend(way.as_ref().and_then(|way| self.carriers.unregistered(way, &to, from)));
+        let drafted = allowed.and(worded).and_then(|worded| self.drafted(worded, &to, from, args));
         let allowed = match drafted {
             Ok((prepared, way)) => self
                 .may_begin(caller, args.idempotency_key.as_deref(), &prepared, &way)
@@ -106,7 +110,7 @@ impl Submit {
                 allowed: refusal.is_none(),
                 refusal,
                 ucs2_characters: ucs2_characters(&args.message),
-                gsm7_rewrite: self.rewrite(first, (&to, from), args, price, form.segments),
+                gsm7_rewrite: self.rewrite(first, (&to, from), (args, purpose), price, form.segments),
             }),
         })
     }
@@ -142,8 +146,9 @@ impl Submit {
                     let verdict = waiting.into_iter().next().map_or(Verdict::Now, |(_, verdict)| verdict);
                     let hours = self.policy.quiet().said(&prepared.to, prepared.draft.purpose);
                     let consent = self.consent_said(&prepared).await?;
-                    let told = would_wait(&verdict)
+                    let told = longer(prepared.is_longer)
                         .into_iter()
+                        .chain(would_wait(&verdict))
                         .chain(hours)
                         .chain(consent)
                         .chain(in_doubt(&doubts))
@@ -183,12 +188,13 @@ impl Submit {
         &self,
         carrier: Option<&Carrier>,
         (to, from): (&Number, Option<&str>),
-        args: &SendArgs,
+        (args, purpose): (&SendArgs, Option<Purpose>),
         price: Priced,
         segments: u32,
     ) -> Option<Gsm7Rewrite> {
         let cheaper = cheaper::cheaper_spelling(&args.message)?;
-        let fewer = form_at(carrier, to, from, &cheaper).segments;
+        let whole = purpose.and_then(|purpose| self.policy.worded(to, purpose, &cheaper).ok());
+        let fewer = form_at(carrier, to, from, whole.as_deref().unwrap_or(&cheaper)).segments;
         let each = price.money.micros / i64::from(segments.max(1));
         let saves = Amount(each.saturating_mul(i64::from(segments.saturating_sub(fewer))));
         Some(Gsm7Rewrite {

@@ -6,14 +6,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::draft::form_at;
-use super::key::{accepted, conflict, first_refusal, in_doubt, key_of, waits};
+use super::key::{accepted, conflict, first_refusal, in_doubt, key_of, longer, waits};
 use super::room::Submit;
 use crate::clock::Timestamp;
 use crate::engine::caller::Caller;
 use crate::engine::carriers::route::Way;
 use crate::engine::contract::{Approval, BudgetLeft, Price, SendAnswer, SendArgs, Status};
 use crate::engine::deliver::outcome::{not_possible, settlement_of};
-use crate::engine::deliver::{OPTED_OUT_SINCE, TOO_LATE};
+use crate::engine::deliver::{OPTED_OUT_SINCE, TOO_LATE, Terms};
 use crate::engine::halted::is_halt;
 use crate::engine::life::{crash_point, locked};
 use crate::engine::prepared::Prepared;
@@ -91,8 +91,8 @@ impl Submit {
                         Ok(answer)
                     }
                     None => {
-                        let by = until_ms.map(Timestamp);
-                        self.attempt_one(caller, &prepared, way, (created, by)).await
+                        let terms = Terms { by: until_ms.map(Timestamp), ..Terms::default() };
+                        self.attempt_one(caller, &prepared, way, (created, terms)).await
                     }
                 };
                 answer.map(|mut answer| {
@@ -153,14 +153,13 @@ impl Submit {
         }
     }
 
-    /// The attempt of a single send, which was asked for at the one time and must have begun by the other, and its
-    /// answer.
+    /// The attempt of a single send, which was asked for at this time, and its answer.
     pub async fn attempt_one(
         &self,
         caller: &Caller,
         prepared: &Prepared,
         way: Way<'_>,
-        (created, by): (Timestamp, Option<Timestamp>),
+        (created, terms): (Timestamp, Terms),
     ) -> Result<SendAnswer> {
         let draft = &prepared.draft;
         let submission = Submission {
@@ -173,7 +172,7 @@ impl Submit {
             brake: self.halting.brake(&caller.principal),
         };
         let mut carrier = None;
-        let settlement = match self.deliver.hand_over(way, (&submission, by), None).await {
+        let settlement = match self.deliver.hand_over(way, (&submission, terms), None).await {
             Some(ended) => {
                 carrier = Some(ended.carrier);
                 settlement_of(ended, true, self.life.now(), self.policy.settings().currency)
@@ -290,6 +289,7 @@ impl Submit {
     /// Things to know about a message that is sent: the sandbox, and a spelling that would be cheaper.
     pub fn warnings_for(&self, prepared: &Prepared, provider: &str) -> Vec<String> {
         let mut warnings = self.answers.warnings([prepared.realm]);
+        warnings.extend(longer(prepared.is_longer));
         if prepared.draft.encoding != Encoding::Gsm7.as_str() {
             let carrier = self.carriers.get(provider);
             let form =

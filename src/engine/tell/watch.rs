@@ -89,7 +89,7 @@ impl Tell {
             principal: principal.to_owned(),
             state: record.state,
             changed: record.changed,
-            replies: record.replies,
+            replies: record.replies.saturating_sub(record.helps),
         }))
     }
 

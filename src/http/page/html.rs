@@ -3,7 +3,6 @@
 //! A text of a stranger becomes part of a page by [`Html::text`] alone, which leaves no character its meaning in
 //! HTML. A text that is decided on goes through [`Html::plainly`], which shows what a reader would not see.
 
-use crate::clock::Timestamp;
 use crate::sms::plainly::{Kind, Piece, pieces};
 
 /// A piece of a page.
@@ -98,12 +97,6 @@ impl Html {
     }
 }
 
-/// A moment, as people read it.
-pub(super) fn moment(at: Timestamp) -> String {
-    let at = at.rfc3339();
-    format!("{} UTC", at.get(..16).unwrap_or(&at).replace('T', " "))
-}
-
 fn named(c: char) -> String {
     format!("U+{:04X}", u32::from(c))
 }
@@ -129,11 +122,6 @@ mod tests {
             }
         }
         assert_eq!(Html::default().text("&lt;").clone().into_string(), "&amp;lt;");
-    }
-
-    #[test]
-    fn a_moment_is_read_by_people() {
-        assert_eq!(moment(Timestamp(1_795_428_900_250)), "2026-11-23 10:15 UTC");
     }
 
     #[test]

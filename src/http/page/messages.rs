@@ -1,7 +1,6 @@
 //! What is to be sent, as the page shows it: one text whole, or what holds for all of a bulk with a sample of it.
 
-use super::html::{Html, moment};
-use crate::clock::Timestamp;
+use super::html::Html;
 use crate::engine::proposals::{Overview, Seen, Sender, Shown};
 use crate::sms::money::Amount;
 use crate::sms::plainly::Alarms;
@@ -170,8 +169,9 @@ fn cost(seen: &Seen) -> String {
 }
 
 fn times(seen: &Seen) -> Vec<(&'static str, Html)> {
-    let of = |name, at: Option<Timestamp>| at.map(|at| (name, Html::of(&moment(at))));
-    [of("Not before", seen.send_at), of("Not after", seen.deliver_by)].into_iter().flatten().collect()
+    let (at, by) = (seen.send_at, seen.deliver_by);
+    let at = at.map(|at| ("Not before", Html::of(&at.to_the_minute())));
+    at.into_iter().chain(by.map(|by| ("Not after", Html::of(&by.to_the_minute())))).collect()
 }
 
 /// A text in its frame, so that nobody takes what is in it for a part of the page.

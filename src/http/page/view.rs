@@ -6,10 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use super::html::{Html, moment};
+use super::html::Html;
 use super::messages;
 use super::ways::{Forms, ways};
-use crate::clock::Timestamp;
 use crate::engine::page::Texts;
 use crate::engine::proposals::Shown;
 use crate::sms::message::hex;
@@ -115,7 +114,7 @@ fn state(shown: &Shown, needs: Option<&str>) -> Html {
     }
     if let Some(decision) = &shown.proposal.decision {
         html.raw("<p class=\"state\" id=\"decision\">").text(decision.decided.as_str()).raw(" at ");
-        html.text(&moment(decision.at));
+        html.text(&decision.at.to_the_minute());
         if let Some(approver) = &decision.approver {
             html.raw(" by ").text(approver);
         }
@@ -134,9 +133,9 @@ fn state(shown: &Shown, needs: Option<&str>) -> Html {
     html
 }
 
-/// How long it is until then, roughly.
-fn ahead(at: Timestamp, now: Timestamp) -> String {
-    let minutes = at.as_millis().saturating_sub(now.as_millis()) / 60_000;
+/// How long that is, roughly.
+fn ahead(wait_ms: i64) -> String {
+    let minutes = wait_ms / 60_000;
     match minutes {
         ..=0 => "now".to_owned(),
         1..120 => format!("in {minutes} min"),
@@ -147,14 +146,13 @@ fn ahead(at: Timestamp, now: Timestamp) -> String {
 /// What else there is to know.
 fn facts(shown: &Shown) -> Html {
     let proposal = &shown.proposal;
+    let wait_ms = proposal.expires.as_millis().saturating_sub(shown.now.as_millis());
     let until = match shown.is_open {
-        true => format!("{} ({})", moment(proposal.expires), ahead(proposal.expires, shown.now)),
-        false => moment(proposal.expires),
+        true => format!("{} ({})", proposal.expires.to_the_minute(), ahead(wait_ms)),
+        false => proposal.expires.to_the_minute(),
     };
-    let mut facts = vec![
-        ("Asked at", Html::of(&moment(proposal.created))),
-        ("Decide until", Html::of(&until)),
-    ];
+    let mut facts =
+        vec![("Asked at", Html::of(&proposal.created.to_the_minute())), ("Decide until", Html::of(&until))];
     facts.push(("Approval", Html::of(proposal.id.as_str())));
     // Afterwards it is another one: the times at which it leaves are part of it.
     if shown.is_open {
@@ -176,8 +174,7 @@ mod tests {
 
     #[test]
     fn how_long_there_is_to_decide_is_said_roughly() {
-        let at = Timestamp(1_795_428_900_250);
-        let ahead = |minutes: i64| ahead(at.plus_ms(minutes * 60_000), at);
+        let ahead = |minutes: i64| ahead(minutes * 60_000);
         assert_eq!([ahead(-1), ahead(90), ahead(1_439)], ["now", "in 90 min", "in 23 h"]);
     }
 

@@ -26,3 +26,14 @@ CREATE TABLE consent_import (
     begun_ms    INTEGER NOT NULL,
     first       INTEGER NOT NULL         -- its rows have this id or a later one
 ) STRICT;
+-- Long replies that ask for no more texts, which nobody has read yet (wish 3 of `pending`).
+CREATE INDEX pending_objection ON pending (ending) WHERE settled_ms IS NULL AND wish = 3;
+-- Who was asked whether they want texts, and has not answered yet.
+CREATE TABLE consent_ask (
+    number      TEXT PRIMARY KEY,
+    purpose     INTEGER NOT NULL,
+    wording     TEXT NOT NULL,           -- the version of the question
+    at_ms       INTEGER NOT NULL,
+    expires_ms  INTEGER NOT NULL,        -- a yes from then on is none
+    asked_by    TEXT NOT NULL            -- who asked, as a principal is written
+) STRICT, WITHOUT ROWID;

@@ -125,6 +125,13 @@ pub struct BatchDraft {
     pub template: Option<String>,
 }
 
+impl BatchDraft {
+    /// One of which nothing is to be said.
+    pub const fn of(id: BatchId) -> Self {
+        Self { id, duplicates: Vec::new(), refused: Vec::new(), template: None }
+    }
+}
+
 impl std::fmt::Debug for BatchDraft {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("BatchDraft").field("id", &self.id).finish_non_exhaustive()

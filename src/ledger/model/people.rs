@@ -95,6 +95,8 @@ pub struct Said {
     pub is_opted_out: bool,
     /// Somebody wants no more who may be they, and no person has said yet who it was.
     pub is_stop_pending: bool,
+    /// A long reply that may be theirs asks for no more, and nobody has read it yet: marketing waits.
+    pub is_objection_pending: bool,
     /// How long ago they wrote last, in milliseconds, if that was within a day.
     pub wrote_ago_ms: Option<i64>,
 }

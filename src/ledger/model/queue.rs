@@ -16,7 +16,7 @@ use crate::sms::verdict::Verdict;
 pub struct Claimed {
     /// The messages, with their texts.
     pub messages: Vec<Record>,
-    /// What ended instead, with its money given back: its recipient's consent is not there any more.
+    /// What ended instead, with its money given back: its recipient does not want it any more.
     pub ended: Vec<MessageId>,
     /// How long until the sending rate allows another, in milliseconds, if that is what limited this claim.
     pub wait_ms: Option<u64>,

@@ -55,8 +55,10 @@ pub struct Record {
     pub why: Option<String>,
     /// Digest of the text.
     pub digest: [u8; 16],
-    /// How many replies came to it, without those that ask for the operator's help: nobody is woken by them.
+    /// How many replies came to it.
     pub replies: u32,
+    /// How many of them ask for the operator's help: nobody is woken by those.
+    pub helps: u32,
     /// Whether its segments went out as requests of their own ([`Segment`]).
     pub is_parted: bool,
     /// What it is for.

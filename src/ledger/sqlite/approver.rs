@@ -75,7 +75,9 @@ pub(super) fn identity(db: &Connection) -> rusqlite::Result<Option<[u8; 16]>> {
 /// Gives the ledger another identity in challenges, and uses up the codes of now: what was a yes to the ledger
 /// that it was copied from is none here.
 pub(super) fn make_own(db: &Connection, now: Timestamp) -> JobResult<()> {
-    db.execute("UPDATE key SET bytes = randomblob(32) WHERE name = ?1", [IDENTITY])?;
+    for key in [IDENTITY, super::word::KEY] {
+        db.execute("UPDATE key SET bytes = randomblob(32) WHERE name = ?1", [key])?;
+    }
     // A step ahead: a phone's clock may be.
     let step = now.as_millis() / 30_000 + 1;
     db.execute(

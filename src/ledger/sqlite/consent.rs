@@ -1,27 +1,21 @@
-//! What people agreed to, and what they withdrew.
-//!
-//! A file of records is written in parts, each a transaction of its own. Its row in `consent_import` names the
-//! process that takes it in, and none of its records counts while that name stands. Where it fails or the
-//! process dies, all of it is taken back.
+//! What people agreed to, and what they withdrew: the records, and which of them counts. The verbs over them are in
+//! `consents`.
 
-use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::account::note_act;
-use super::job::{JobResult, contradiction};
+use super::job::JobResult;
 use super::states::sql;
-use super::store::SqliteLedger;
 use crate::clock::Timestamp;
-use crate::error::Result;
-use crate::ledger::consents::{AT_ONCE, ConsentImport, ConsentRecord, Consents, Imported, NewConsent};
-use crate::ledger::{Act, E164};
+use crate::ledger::Act;
+use crate::ledger::consents::{AT_ONCE, ConsentAsk, ConsentRecord, NewConsent};
 use crate::sms::caller_id::{same_person, same_phone};
 use crate::sms::consent::{Latest, missing};
 use crate::sms::peer::Peer;
 use crate::sms::purpose::Purpose;
 
 /// A record `c` that is there for everybody.
-const IS_THERE: &str = "(c.import IS NULL OR EXISTS (SELECT 1 FROM consent_import i WHERE i.id = c.import AND i.owner \
+pub(super) const IS_THERE: &str = "(c.import IS NULL OR EXISTS (SELECT 1 FROM consent_import i WHERE i.id = c.import AND i.owner \
     IS NULL))";
 
 /// The record of a number and a purpose that counts, of all of them or of the withdrawals. As [`Latest::rank`].
@@ -34,136 +28,16 @@ fn latest_sql(is_any: bool) -> String {
 }
 
 /// The columns that [`record_from`] reads.
-const COLUMNS: &str = "c.id, c.number, c.purpose, c.given, c.source, c.wording, c.at_ms, c.expires_ms, c.recorded_ms, \
+pub(super) const COLUMNS: &str = "c.id, c.number, c.purpose, c.given, c.source, c.wording, c.at_ms, c.expires_ms, c.recorded_ms, \
     c.recorded_by, c.approver";
+
+/// The source of a yes to a question of the operator's.
+const DOUBLE_OPT_IN: &str = "double-opt-in";
 
 /// Who wrote down what nobody did: the person said STOP.
 const NOBODY: &str = "";
 
-#[async_trait]
-impl Consents for SqliteLedger {
-    async fn record_consent(&self, new: NewConsent, act: Act) -> Result<bool> {
-        let record = move |db: &Connection| {
-            note_act(db, &act)?;
-            insert(db, &new, &act, None)
-        };
-        self.writer()?.run(record).await
-    }
-
-    async fn withdraw_from_now(&self, new: NewConsent, act: Act) -> Result<bool> {
-        let record = move |db: &Connection| {
-            note_act(db, &act)?;
-            let last = newest_ms(db, &new.number, new.purpose)?.map_or(new.at, Timestamp);
-            insert(db, &NewConsent { at: last.max(new.at), ..new.clone() }, &act, None)
-        };
-        self.writer()?.run(record).await
-    }
-
-    async fn withdraw_all(&self, number: E164<'_>, source: &str, at: Timestamp) -> Result<()> {
-        let (number, source) = (number.0.to_owned(), source.to_owned());
-        let record = move |db: &Connection| withdraw_by_stop(db, &number, &source, at, Stop::New);
-        self.writer()?.run(record).await
-    }
-
-    async fn import_consents(&self, import: ConsentImport) -> Result<Imported> {
-        let (owner, at) = (self.instance.id(), import.act.at);
-        let id = self.writer()?.run(move |db| begin(db, owner, at)).await?;
-        let taken = self.take_in(id, import).await;
-        if taken.is_err()
-            && let Err(error) = self.take_back_import(id).await
-        {
-            tracing::warn!(%error,
-                "consents that were not taken in could not be removed yet; it will be tried again");
-        }
-        taken
-    }
-
-    async fn latest_consent(&self, number: E164<'_>, purpose: Purpose) -> Result<Option<Latest>> {
-        let number = number.0.to_owned();
-        self.read(move |db| latest(db, &number, purpose)).await
-    }
-
-    async fn consents_of(&self, number: E164<'_>) -> Result<Vec<ConsentRecord>> {
-        let number = number.0.to_owned();
-        self.read(move |db| {
-            db.prepare_cached(sql!(
-                "SELECT {COLUMNS} FROM consent c WHERE c.number = ?1 AND {IS_THERE} ORDER BY c.at_ms DESC, c.given"
-            ))?
-            .query_map([number], record_from)?
-            .collect()
-        })
-        .await
-    }
-
-    async fn consents_after(&self, id: i64, most: u32) -> Result<Vec<ConsentRecord>> {
-        self.read(move |db| {
-            db.prepare_cached(sql!(
-                "SELECT {COLUMNS} FROM consent c WHERE c.id > ?1 AND {IS_THERE} ORDER BY c.id LIMIT ?2"
-            ))?
-            .query_map(params![id, most], record_from)?
-            .collect()
-        })
-        .await
-    }
-}
-
-impl SqliteLedger {
-    async fn take_in(&self, id: i64, import: ConsentImport) -> Result<Imported> {
-        let (ConsentImport { act, mut make }, owner) = (import, self.instance.id());
-        let mut imported = Imported::default();
-        loop {
-            let part = make()?;
-            let (count, is_last) = (part.len(), part.len() < AT_ONCE);
-            let part_act = act.clone();
-            let write = move |db: &Connection| {
-                if !is_own(db, id, owner)? {
-                    return Err(contradiction("the consents were taken back by another process"));
-                }
-                let mut new = 0;
-                for consent in &part {
-                    new += u64::from(insert(db, consent, &part_act, Some(id))?);
-                }
-                if is_last {
-                    note_act(db, &part_act)?;
-                    db.prepare_cached("UPDATE consent_import SET owner = NULL WHERE id = ?1")?
-                        .execute([id])?;
-                }
-                Ok(new)
-            };
-            let new = self.writer()?.run(write).await?;
-            imported.new += new;
-            imported.known += u64::try_from(count).unwrap_or(u64::MAX).saturating_sub(new);
-            if is_last {
-                return Ok(imported);
-            }
-            fail::fail_point!("consents-between-parts", |_| -> Result<Imported> { std::process::abort() });
-        }
-    }
-
-    /// Takes back what was not taken in whole.
-    async fn take_back_import(&self, id: i64) -> Result<()> {
-        while !self.writer()?.run(move |db| take_back(db, id)).await? {}
-        Ok(())
-    }
-
-    /// The same of processes that are gone.
-    pub(super) async fn take_back_abandoned(&self) -> Result<()> {
-        let abandoned = |db: &Connection| -> rusqlite::Result<Vec<i64>> {
-            db.prepare_cached(
-                "SELECT id FROM consent_import WHERE owner IS NOT NULL AND owner NOT IN (SELECT id FROM instance)",
-            )?
-            .query_map([], |row| row.get(0))?
-            .collect()
-        };
-        for id in self.read(abandoned).await? {
-            self.take_back_import(id).await?;
-            tracing::warn!("removed consents whose import was cut off: none of them counted");
-        }
-        Ok(())
-    }
-}
-
-fn record_from(row: &Row<'_>) -> rusqlite::Result<ConsentRecord> {
+pub(super) fn record_from(row: &Row<'_>) -> rusqlite::Result<ConsentRecord> {
     Ok(ConsentRecord {
         id: row.get(0)?,
         said: NewConsent {
@@ -210,7 +84,7 @@ pub(super) fn latest(db: &Connection, number: &str, purpose: Purpose) -> rusqlit
 }
 
 /// When the last was said that is on record under any number of this phone.
-fn newest_ms(db: &Connection, number: &str, purpose: Purpose) -> rusqlite::Result<Option<i64>> {
+pub(super) fn newest_ms(db: &Connection, number: &str, purpose: Purpose) -> rusqlite::Result<Option<i64>> {
     let mut newest = latest_under(db, number, purpose, true)?;
     for other in same_phone(number) {
         let theirs = latest_under(db, &other, purpose, true)?;
@@ -248,7 +122,7 @@ fn needs_consent(needed_for: &[Purpose], peers: &[Peer], purpose: Purpose) -> bo
 }
 
 /// Writes a record, unless the same one is there.
-fn insert(db: &Connection, new: &NewConsent, act: &Act, import: Option<i64>) -> JobResult<bool> {
+pub(super) fn insert(db: &Connection, new: &NewConsent, act: &Act, import: Option<i64>) -> JobResult<bool> {
     let NewConsent { number, purpose, is_given, source, wording, at, expires } = new;
     // Nobody agreed later than it is written down: by a clock that is ahead it would outdo the STOP of a moment later.
     let at = if *is_given { (*at).min(act.at) } else { *at };
@@ -276,6 +150,50 @@ fn insert(db: &Connection, new: &NewConsent, act: &Act, import: Option<i64>) -> 
     Ok(added > 0)
 }
 
+/// See [`Consents::note_ask`].
+pub(super) fn note_ask(db: &Connection, ask: &ConsentAsk) -> JobResult<()> {
+    let ConsentAsk { number, purpose, wording, expires, act } = ask;
+    note_act(db, act)?;
+    db.prepare_cached(
+        "INSERT INTO consent_ask (number, purpose, wording, at_ms, expires_ms, asked_by) VALUES (?1, ?2, ?3, ?4, ?5, \
+         ?6) ON CONFLICT (number) DO UPDATE SET purpose = excluded.purpose, wording = excluded.wording, at_ms = \
+         excluded.at_ms, expires_ms = excluded.expires_ms, asked_by = excluded.asked_by",
+    )?
+    .execute(params![
+        number,
+        purpose.number(),
+        wording,
+        act.at.as_millis(),
+        expires.as_millis(),
+        act.who
+    ])?;
+    Ok(())
+}
+
+/// See [`Consents::take_yes`].
+pub(super) fn take_yes(db: &Connection, number: &str, at: Timestamp, now: Timestamp) -> JobResult<bool> {
+    let asked: Option<(i64, String, String)> = db
+        .prepare_cached(
+            "DELETE FROM consent_ask WHERE number = ?1 AND at_ms <= ?2 AND expires_ms > ?2 RETURNING purpose, \
+             wording, asked_by",
+        )?
+        .query_row(params![number, at.as_millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((purpose, wording, who)) = asked else { return Ok(false) };
+    let new = NewConsent {
+        number: number.to_owned(),
+        purpose: Purpose::from_number(purpose),
+        is_given: true,
+        source: DOUBLE_OPT_IN.to_owned(),
+        wording: Some(wording),
+        at: at.min(now),
+        expires: None,
+    };
+    let act = Act { at: now, who, verb: String::new(), subject: String::new(), approver: None };
+    insert(db, &new, &act, None)?;
+    Ok(true)
+}
+
 /// Which of the words of somebody who wants no more texts it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
@@ -294,6 +212,9 @@ pub(super) fn withdraw_by_stop(
     at: Timestamp,
     stop: Stop,
 ) -> JobResult<()> {
+    // Whoever was asked has answered.
+    db.prepare_cached("DELETE FROM consent_ask WHERE number = ?1 AND at_ms <= ?2")?
+        .execute(params![number, at.as_millis()])?;
     for purpose in Purpose::ALL {
         let latest = latest_under(db, number, purpose, true)?.filter(|latest| !latest.is_given);
         if latest.is_some_and(|latest| stop == Stop::Again || latest.at_ms >= at.as_millis()) {
@@ -315,7 +236,7 @@ pub(super) fn withdraw_by_stop(
     Ok(())
 }
 
-fn begin(db: &Connection, owner: i64, at: Timestamp) -> JobResult<i64> {
+pub(super) fn begin(db: &Connection, owner: i64, at: Timestamp) -> JobResult<i64> {
     db.prepare_cached(
         "INSERT INTO consent_import (owner, begun_ms, first) VALUES (?1, ?2, coalesce((SELECT max(id) FROM consent), \
          0) + 1)",
@@ -324,13 +245,13 @@ fn begin(db: &Connection, owner: i64, at: Timestamp) -> JobResult<i64> {
     Ok(db.last_insert_rowid())
 }
 
-fn is_own(db: &Connection, id: i64, owner: i64) -> JobResult<bool> {
+pub(super) fn is_own(db: &Connection, id: i64, owner: i64) -> JobResult<bool> {
     db.prepare_cached("SELECT EXISTS (SELECT 1 FROM consent_import WHERE id = ?1 AND owner = ?2)")?
         .query_row([id, owner], |row| row.get(0))
 }
 
 /// Takes back some of it. Returns whether nothing of it is left; so it is of one that was taken in.
-fn take_back(db: &Connection, id: i64) -> JobResult<bool> {
+pub(super) fn take_back(db: &Connection, id: i64) -> JobResult<bool> {
     // Whoever takes it in still, unknown to us, finds that it is not theirs any more.
     let first: Option<i64> = db
         .prepare_cached(

@@ -12,7 +12,7 @@ use super::group::Group;
 use super::job::JobResult;
 use super::mark::Mark;
 use super::opt_out::is_out;
-use super::pending::is_pending;
+use super::pending::{is_objection_pending, is_pending};
 use super::queue::is_kept;
 use super::row::{COLUMNS, record_from};
 use super::settle::CANCELED;
@@ -27,6 +27,7 @@ use crate::ledger::{Due, Recheck, Record, Released};
 use crate::sms::facts::{Budget, BudgetKey, Facts, Scope};
 use crate::sms::message::{MessageId, Realm, State};
 use crate::sms::peer::Peer;
+use crate::sms::purpose::Purpose;
 use crate::sms::verdict::Verdict;
 
 /// The shortest wait where the policy says "later" once more, in milliseconds.
@@ -135,7 +136,8 @@ pub(super) fn release(
         }
         looked += 1;
         let id = record.id.clone();
-        match (Leaving { db, owner, due, peers, mark, record: &record }).decide(recheck)? {
+        let asked = Asked { db, due, peers, record: &record };
+        match (Leaving { asked, owner, mark }).decide(recheck)? {
             Became::Queued => released.queued.push(id),
             Became::Ended => released.ended.push(id),
             Became::Later => released.later.push(id),
@@ -152,53 +154,16 @@ enum Became {
     Later,
 }
 
-/// A message whose time has come.
-struct Leaving<'a> {
+/// A message that may leave now, if the policy, which is asked once more, lets it.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
     db: &'a Connection,
-    owner: i64,
     due: &'a Due,
     peers: &'a Arc<[Peer]>,
-    mark: &'a Mark,
     record: &'a Record,
 }
 
-impl Leaving<'_> {
-    fn decide(&self, recheck: &Recheck) -> JobResult<Became> {
-        let Self { due, record, .. } = *self;
-        let now = due.now;
-        let due_ms = record.schedule.at_ms.unwrap_or_else(|| now.as_millis());
-        let by_ms = record.schedule.by_ms;
-        if by_ms.unwrap_or_else(|| due_ms.saturating_add(due.max_age_ms)) < now.as_millis() {
-            return self.expire(now);
-        }
-        let held = self.held()?;
-        let today = now.utc_day();
-        let day = self.look(&held, &today)?;
-        match recheck(record, &self.facts(&held, &day)?) {
-            Ok(Verdict::Now) => self.queue(&held, day, None),
-            Ok(Verdict::Until { by_ms }) => self.queue(&held, day, Some(by_ms)),
-            Ok(Verdict::At { at_ms, .. }) if by_ms.is_some_and(|by| by < at_ms) => self.expire(now),
-            Ok(Verdict::At { at_ms, .. }) => {
-                let next_ms = at_ms.max(now.plus_ms(SOONEST_MS).as_millis());
-                self.replan(&held, Timestamp(next_ms))
-            }
-            // States only move forward: whoever is to be asked is asked before anything has a time.
-            Ok(Verdict::Ask { why, .. }) => {
-                let why = format!("a person would have to say yes now: {why}");
-                self.refuse(&Error::new(ErrorKind::NotSupported, why))
-            }
-            // A day that has no room for it is not the last one.
-            Err(refused)
-                if is_spent(refused.kind())
-                    && !day.is_held_in
-                    && by_ms.unwrap_or_else(|| due_ms.saturating_add(due.max_age_ms)) > now.as_millis() =>
-            {
-                self.wait(now.plus_ms(SOONEST_MS))
-            }
-            Err(refused) => self.refuse(&refused),
-        }
-    }
-
+impl Asked<'_> {
     /// The budgets that hold its money.
     fn held(&self) -> JobResult<Vec<Row>> {
         let mut budgets = self.db.prepare_cached(sql!(
@@ -244,14 +209,61 @@ impl Leaving<'_> {
             wrote_ago_ms,
             consent: latest_if_needed(db, (&due.consent_for, peers), (&record.to, record.purpose))?,
             is_stop_pending: !is_opted_out && is_pending(db, &record.to)?,
+            is_objection_pending: record.purpose == Purpose::Marketing
+                && is_objection_pending(db, &record.to)?,
             peers: Arc::clone(peers),
             ..Facts::default()
         })
     }
+}
+
+/// A message whose time has come.
+struct Leaving<'a> {
+    asked: Asked<'a>,
+    owner: i64,
+    mark: &'a Mark,
+}
+
+impl Leaving<'_> {
+    fn decide(&self, recheck: &Recheck) -> JobResult<Became> {
+        let Asked { due, record, .. } = self.asked;
+        let now = due.now;
+        let due_ms = record.schedule.at_ms.unwrap_or_else(|| now.as_millis());
+        let by_ms = record.schedule.by_ms;
+        if by_ms.unwrap_or_else(|| due_ms.saturating_add(due.max_age_ms)) < now.as_millis() {
+            return self.expire(now);
+        }
+        let held = self.asked.held()?;
+        let today = now.utc_day();
+        let day = self.asked.look(&held, &today)?;
+        match recheck(record, &self.asked.facts(&held, &day)?) {
+            Ok(Verdict::Now) => self.queue(&held, day, None),
+            Ok(Verdict::Until { by_ms }) => self.queue(&held, day, Some(by_ms)),
+            Ok(Verdict::At { at_ms, .. }) if by_ms.is_some_and(|by| by < at_ms) => self.expire(now),
+            Ok(Verdict::At { at_ms, .. }) => {
+                let next_ms = at_ms.max(now.plus_ms(SOONEST_MS).as_millis());
+                self.replan(&held, Timestamp(next_ms))
+            }
+            // States only move forward: whoever is to be asked is asked before anything has a time.
+            Ok(Verdict::Ask { why, .. }) => {
+                let why = format!("a person would have to say yes now: {why}");
+                self.refuse(&Error::new(ErrorKind::NotSupported, why))
+            }
+            // A day that has no room for it is not the last one.
+            Err(refused)
+                if is_spent(refused.kind())
+                    && !day.is_held_in
+                    && by_ms.unwrap_or_else(|| due_ms.saturating_add(due.max_age_ms)) > now.as_millis() =>
+            {
+                self.wait(now.plus_ms(SOONEST_MS))
+            }
+            Err(refused) => self.refuse(&refused),
+        }
+    }
 
     /// Lets it go: its money is held in the budget of today from now on.
     fn queue(&self, held: &[Row], day: Day, until: Option<i64>) -> JobResult<Became> {
-        let Self { db, owner, due, record, .. } = *self;
+        let (Asked { db, due, record, .. }, owner) = (&self.asked, self.owner);
         self.move_to(held, day)?;
         let queued = step(State::Queued, due.now, None);
         db.prepare_cached(sql!(
@@ -265,9 +277,9 @@ impl Leaving<'_> {
 
     /// Gives it another time: no day holds money of a message that leaves on another one.
     fn replan(&self, held: &[Row], at: Timestamp) -> JobResult<Became> {
-        let day = self.look(held, &at.utc_day())?;
+        let day = self.asked.look(held, &at.utc_day())?;
         let has_room = |row: &Row| {
-            let fits = Facts::default().fits(&row.budget, self.record.held_micros);
+            let fits = Facts::default().fits(&row.budget, self.asked.record.held_micros);
             !row.budget.frozen && fits == (true, true)
         };
         let is_full = !day.is_held_in && !day.row.as_ref().is_some_and(has_room);
@@ -277,9 +289,9 @@ impl Leaving<'_> {
     }
 
     fn wait(&self, until: Timestamp) -> JobResult<Became> {
-        self.db
-            .prepare_cached("UPDATE message SET due_ms = ?2 WHERE seq = ?1")?
-            .execute([self.record.sequence, until.as_millis()])?;
+        let Asked { db, record, .. } = self.asked;
+        db.prepare_cached("UPDATE message SET due_ms = ?2 WHERE seq = ?1")?
+            .execute([record.sequence, until.as_millis()])?;
         Ok(Became::Later)
     }
 
@@ -288,11 +300,12 @@ impl Leaving<'_> {
         if day.is_held_in {
             return Ok(());
         }
-        let micros = self.record.held_micros;
+        let Asked { db, record, .. } = self.asked;
+        let micros = record.held_micros;
         let release = Moves { released_micros: micros, spent_micros: 0, messages: 1, freezes: false };
         let (of_days, shared): (Vec<_>, Vec<_>) = held.iter().partition(|row| row.budget.scope == Scope::Day);
         let mut row = day.row;
-        Group::over(self.db, |group| -> JobResult<()> {
+        Group::over(db, |group| -> JobResult<()> {
             for old in of_days {
                 group.post(old.id, &release)?;
             }
@@ -301,24 +314,41 @@ impl Leaving<'_> {
                 None => Ok(()),
             }
         })?;
-        if let Some(row) = row.as_ref().filter(|_| self.record.realm == Realm::Live) {
+        if let Some(row) = row.as_ref().filter(|_| record.realm == Realm::Live) {
             self.mark.cover(&row.budget, micros);
         }
         let ids: Vec<String> = row.iter().chain(shared).map(|row| row.id.to_string()).collect();
-        self.db
-            .prepare_cached("UPDATE message SET budgets = ?2 WHERE seq = ?1")?
-            .execute(params![self.record.sequence, ids.join(",")])?;
+        db.prepare_cached("UPDATE message SET budgets = ?2 WHERE seq = ?1")?
+            .execute(params![record.sequence, ids.join(",")])?;
         Ok(())
     }
 
     fn expire(&self, now: Timestamp) -> JobResult<Became> {
-        end(self.db, self.record, &Step::new(State::Expired, now, Some(TOO_LATE)))
+        end(self.asked.db, self.asked.record, &Step::new(State::Expired, now, Some(TOO_LATE)))
     }
 
     fn refuse(&self, refused: &Error) -> JobResult<Became> {
-        let rejected = Step::new(State::Rejected, self.due.now, Some(refused.message()));
-        end(self.db, self.record, &Step { code: Some(refused.kind()), ..rejected })
+        let rejected = Step::new(State::Rejected, self.asked.due.now, Some(refused.message()));
+        end(self.asked.db, self.asked.record, &Step { code: Some(refused.kind()), ..rejected })
     }
+}
+
+/// Whether the policy lets a message leave now that may have left already: asked with the facts of this moment,
+/// as if it was not there itself. Its money is held, and stays where it is.
+pub(super) fn verdict_now(
+    db: &Connection,
+    due: &Due,
+    peers: &Arc<[Peer]>,
+    record: &Record,
+    recheck: &Recheck,
+) -> JobResult<bool> {
+    let asked = Asked { db, due, peers, record };
+    let held = asked.held()?;
+    let day = asked.look(&held, &due.now.utc_day())?;
+    let is_now = |verdict: Verdict| {
+        verdict.is_now() && verdict.by_ms().is_none_or(|by_ms| by_ms >= due.now.as_millis())
+    };
+    Ok(recheck(record, &asked.facts(&held, &day)?).is_ok_and(is_now))
 }
 
 /// Why something expires that waited.

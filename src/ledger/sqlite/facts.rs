@@ -7,7 +7,7 @@ use rusqlite::{Connection, Statement, params};
 use super::consent::latest_if_needed;
 use super::job::JobResult;
 use super::opt_out::is_out;
-use super::pending::{MAY_BE_STOP, ending, is_pending};
+use super::pending::{IS_OBJECTION, MAY_BE_STOP, ending, is_objection_pending, is_pending};
 use super::proposal::{has_texted, lately, pending};
 use super::states::{IS_PLANNED, IS_TO, IS_UNKNOWN, NEVER_LEFT, sql};
 use crate::clock::Timestamp;
@@ -16,6 +16,7 @@ use crate::sms::caller_id::same_phone;
 use crate::sms::facts::{Earlier, Facts};
 use crate::sms::fold;
 use crate::sms::message::{MessageId, State};
+use crate::sms::purpose::Purpose;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -89,7 +90,8 @@ fn is_anything_known(db: &Connection, intent: &Intent, draft: &Draft) -> JobResu
     let mut statement = db.prepare_cached(sql!(
         "SELECT EXISTS (SELECT 1 FROM opt_out WHERE number = ?1) OR EXISTS (SELECT 1 FROM pending WHERE \
          {MAY_BE_STOP} AND ending = ?4)
-             OR EXISTS (SELECT 1 FROM pending WHERE {MAY_BE_STOP} AND ending = '') OR EXISTS (SELECT 1 FROM \
+             OR EXISTS (SELECT 1 FROM pending WHERE {MAY_BE_STOP} AND ending = '')
+             OR EXISTS (SELECT 1 FROM pending WHERE {IS_OBJECTION} AND ending IN (?4, '')) OR EXISTS (SELECT 1 FROM \
          message WHERE {} AND sandbox = ?3)",
         in_doubt()
     ))?;
@@ -133,6 +135,7 @@ pub(super) fn said(db: &Connection, number: &str, now: Timestamp) -> JobResult<S
     Ok(Said {
         is_opted_out,
         is_stop_pending: !is_opted_out && is_pending(db, number)?,
+        is_objection_pending: is_objection_pending(db, number)?,
         wrote_ago_ms: wrote_ago(db, number, now)?,
     })
 }
@@ -142,10 +145,12 @@ pub(super) fn look_up(db: &Connection, intent: &Intent, draft: &Draft, facts: &m
     if is_anything_known(db, intent, draft)? {
         facts.is_opted_out = is_out(db, &draft.to)?;
         facts.is_stop_pending = !facts.is_opted_out && is_pending(db, &draft.to)?;
+        facts.is_objection_pending =
+            draft.purpose == Purpose::Marketing && is_objection_pending(db, &draft.to)?;
         doubts(db, intent, draft, facts)?;
     } else {
-        (facts.is_opted_out, facts.is_stop_pending, facts.same_in_doubt, facts.other_in_doubt) =
-            (false, false, None, None);
+        (facts.is_opted_out, facts.is_stop_pending, facts.is_objection_pending) = (false, false, false);
+        (facts.same_in_doubt, facts.other_in_doubt) = (None, None);
     }
     if intent.looks.first_contact {
         let Payer { principal, realm, .. } = &intent.payer;
@@ -153,11 +158,23 @@ pub(super) fn look_up(db: &Connection, intent: &Intent, draft: &Draft, facts: &m
     }
     let needed_for = (intent.consent_for.as_slice(), &*facts.peers);
     facts.consent = latest_if_needed(db, needed_for, (&draft.to, draft.purpose))?;
+    facts.is_approver = intent.looks.approver && is_approver(db, &draft.to)?;
     facts.wrote_ago_ms = match intent.answers_of.contains(&draft.purpose) {
         true => wrote_ago(db, &draft.to, intent.now)?,
         false => None,
     };
     recipient_facts(db, intent, draft, facts)
+}
+
+/// Whether this is the phone of an approver, under this number or another one of it.
+fn is_approver(db: &Connection, number: &str) -> JobResult<bool> {
+    let mut statement = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM approver WHERE phone = ?1)")?;
+    for number in std::iter::once(number.to_owned()).chain(same_phone(number)) {
+        if statement.query_row([number], |row| row.get(0))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What is known about the principal of an intent, as far as its decision asks for that.
@@ -235,7 +252,7 @@ fn add_recent(
         // The same text that waits is one that is said twice, unless this one is set for another time.
         let apart_ms = if then.is_none() { (now - at).max(0) } else { age_ms };
         // Somebody is asked about it still: they would be asked twice, and might say yes twice.
-        let is_asked = then.is_none() && state == State::Proposed;
+        let is_asked = then.is_none() && state == State::Proposed && intent.duplicate_window_ms > 0;
         let is_same = facts.same_text.is_none()
             && (is_asked || apart_ms < intent.duplicate_window_ms)
             && is_same_text(draft, row.get_ref(2)?, row.get_ref(5)?, None)

@@ -516,12 +516,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = ledger(&folder, 1);
         let bulk = |first: u128, count: u128, limit: i64| {
-            let batch = BatchDraft {
-                id: BatchId::new(0, first),
-                duplicates: Vec::new(),
-                refused: Vec::new(),
-                template: None,
-            };
+            let batch = BatchDraft::of(BatchId::new(0, first));
             let drafts = (first..first + count).map(draft).collect();
             send(&store, Intent { batch: Some(batch), drafts, ..intent(first, spend(limit)) }, fits())
         };

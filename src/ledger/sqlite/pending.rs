@@ -93,6 +93,7 @@ const fn number_of(meaning: Meaning) -> u8 {
         Meaning::Stop => 0,
         Meaning::Start => 1,
         Meaning::Help | Meaning::Other => 2,
+        Meaning::Objection => 3,
     }
 }
 
@@ -100,6 +101,7 @@ const fn meaning_of(number: u8) -> Meaning {
     match number {
         0 => Meaning::Stop,
         1 => Meaning::Start,
+        3 => Meaning::Objection,
         _ => Meaning::Other,
     }
 }
@@ -217,10 +219,11 @@ fn make_room(db: &Connection, meaning: Meaning) -> JobResult<bool> {
         return Ok(true);
     }
     let mut oldest = db.prepare_cached(
-        "DELETE FROM pending WHERE id = (SELECT id FROM pending WHERE settled_ms IS NULL AND wish <> 0 \
-         ORDER BY wish DESC, at_ms LIMIT 1)",
+        "DELETE FROM pending WHERE id = (SELECT id FROM pending WHERE settled_ms IS NULL AND wish <> 0 AND (?1 OR \
+         wish <> 3) ORDER BY wish = 3, wish DESC, at_ms LIMIT 1)",
     )?;
-    Ok(meaning == Meaning::Stop && oldest.execute([])? > 0)
+    let protects = matches!(meaning, Meaning::Stop | Meaning::Objection);
+    Ok(protects && oldest.execute([meaning == Meaning::Stop])? > 0)
 }
 
 const COLUMNS: &str = "id, provider, sender, wish, source, at_ms, people,
@@ -301,11 +304,22 @@ pub(super) fn ending(number: &str) -> &str {
     number.get(number.len().saturating_sub(ENDING)..).unwrap_or(number)
 }
 
+/// A long reply that asks for no more texts, and that nobody has read yet.
+pub(super) const IS_OBJECTION: &str = "settled_ms IS NULL AND wish = 3";
+
 /// Whether a STOP waits that this number fits, or whose sender is written like its end.
 pub(super) fn is_pending(db: &Connection, number: &str) -> JobResult<bool> {
+    is_waiting(db, number, sql!("SELECT sender FROM pending WHERE {MAY_BE_STOP} AND ending IN (?1, ?2)"))
+}
+
+/// Whether an objection waits that may be this person's.
+pub(super) fn is_objection_pending(db: &Connection, number: &str) -> JobResult<bool> {
+    is_waiting(db, number, sql!("SELECT sender FROM pending WHERE {IS_OBJECTION} AND ending IN (?1, ?2)"))
+}
+
+fn is_waiting(db: &Connection, number: &str, senders: &str) -> JobResult<bool> {
     let ending = ending(number);
-    let mut statement =
-        db.prepare_cached(sql!("SELECT sender FROM pending WHERE {MAY_BE_STOP} AND ending IN (?1, ?2)"))?;
+    let mut statement = db.prepare_cached(senders)?;
     let mut rows = statement.query([ending, ""])?;
     let mut parsed = None;
     while let Some(row) = rows.next()? {

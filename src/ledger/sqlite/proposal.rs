@@ -396,7 +396,7 @@ pub(super) fn pending(db: &Connection, intent: &Intent) -> JobResult<Sum> {
 }
 
 /// See [`Proposals::decide`].
-fn decide(db: &Connection, deciding: &Deciding) -> JobResult<Taken> {
+pub(super) fn decide(db: &Connection, deciding: &Deciding) -> JobResult<Taken> {
     let id = deciding.id.as_str();
     let found: Option<Proposal> = db
         .prepare_cached(sql!("SELECT {} FROM proposal p WHERE id = ?1", proposal_columns()))?

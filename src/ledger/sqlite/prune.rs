@@ -12,6 +12,7 @@ use super::early::EARLY_RECEIPT_MS;
 use super::job::JobResult;
 use super::states::{IS_SETTLED, IS_UNKNOWN, NEVER_LEFT, sql};
 use crate::clock::Timestamp;
+use crate::ledger::rules::repost::KEPT_MS;
 use crate::ledger::told::TOLD_AGAIN_MS;
 use crate::ledger::upkeep::{KNOWN_ID_MS, Prunable, PrunePlace, Pruned};
 
@@ -69,10 +70,11 @@ const SESSION_GOES: &str = "s.used_ms < ?1 AND NOT EXISTS (SELECT 1 FROM session
 
 /// What is kept for a while by its own rule, and who keeps it: the table, its key, when it began, and for how
 /// long.
-const LEFTOVERS: [(&str, &str, &str, i64); 3] = [
+const LEFTOVERS: [(&str, &str, &str, i64); 4] = [
     ("early_receipt", "vendor_id, provider, recipient, state", "received_ms", EARLY_RECEIPT_MS),
     ("told", "provider, content", "first_ms", TOLD_AGAIN_MS),
     ("forgotten_id", "vendor_id, provider, recipient", "at_ms", KNOWN_ID_MS),
+    ("repost", "message", "asked_ms", KEPT_MS),
 ];
 
 /// What operators did goes with the messages of its time, and never before a year is over: who widened what

@@ -9,7 +9,7 @@ use super::{reply, segment};
 use crate::clock::Timestamp;
 use crate::error::{ErrorKind, RefusedRecipient};
 use crate::ledger::rules::history;
-use crate::ledger::{BatchMessage, BatchRecord, Filter, Record, ReplyPage, Target, Whole};
+use crate::ledger::{BatchMessage, BatchRecord, Filter, Record, Replies, ReplyPage, Target, Whole};
 use crate::sms::message::{BatchId, MessageId, Realm, State};
 
 pub(super) fn message(db: &Connection, principal: &str, id: &MessageId) -> rusqlite::Result<Option<Record>> {
@@ -61,7 +61,11 @@ pub(super) fn whole(
         .optional()?;
     let Some((message, steps)) = found else { return Ok(None) };
     let segments = if message.is_parted { segment::of_message(&look, message.sequence)? } else { Vec::new() };
-    let replies = reply::replies(&look, message.sequence, replies)?;
+    let replies = if message.replies > 0 {
+        reply::replies(&look, message.sequence, replies)?
+    } else {
+        Replies::default()
+    };
     Ok(Some(Whole { message, history: history::read(&steps), segments, replies }))
 }
 

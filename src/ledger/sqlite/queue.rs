@@ -9,6 +9,8 @@ use super::consent::{latest, waits_for_consent};
 use super::group::Group;
 use super::job::JobResult;
 use super::opt_out::opted_out;
+use super::pending::is_objection_pending;
+use super::request;
 use super::row::{COLUMNS, record_from};
 use super::settle::CANCELED;
 use super::states::{IS_ACCEPTED, IS_ATTEMPTING, IS_IN_HAND, IS_QUEUED, QUEUED, sql};
@@ -19,10 +21,11 @@ use crate::error::ErrorKind;
 use crate::ledger::rules::history::{step, without_claim};
 use crate::ledger::rules::window;
 use crate::ledger::{Back, Claim, Claimed, Record};
-use crate::sms::consent::{Missing, missing};
+use crate::sms::consent::missing;
 use crate::sms::message::{MessageId, State};
 use crate::sms::number::Number;
 use crate::sms::peer::Peer;
+use crate::sms::purpose::Purpose;
 
 /// Most messages that one transaction expires: so many of the oldest are looked at, and not the whole queue.
 const EXPIRE_AT_ONCE: i64 = 500;
@@ -85,8 +88,8 @@ pub(super) fn claim(db: &Connection, owner: i64, claim: &Claim, peers: &[Peer]) 
     } else {
         claim.limit.min(rate.room()).min(pace.room()).min(claim.most_requests)
     };
-    let Picked { mut messages, without_consent } = pick(db, owner, claim, most.max(1), peers)?;
-    let ended = end_without_consent(db, claim.now, &without_consent)?;
+    let Picked { mut messages, unwanted } = pick(db, owner, claim, most.max(1), peers)?;
+    let ended = end_unwanted(db, claim.now, &unwanted)?;
     let nothing = |wait_ms| Claimed { wait_ms, ended: ended.clone(), ..Claimed::default() };
     if messages.is_empty() {
         // Behind those that ended others may wait.
@@ -280,8 +283,8 @@ fn pick_from(
         if has_lists && waits_for_consent(db, asks, whose, claim.now)? {
             continue;
         }
-        match why_without_consent(db, claim, &message)? {
-            Some(why) => picked.without_consent.push((message, why)),
+        match why_not(db, claim, &message)? {
+            Some(why) => picked.unwanted.push((message, why)),
             None => picked.messages.push(message),
         }
     }
@@ -293,39 +296,39 @@ fn pick_from(
 struct Picked {
     messages: Vec<Record>,
     /// What its recipient does not agree to any more, and why.
-    without_consent: Vec<(Record, Missing)>,
+    unwanted: Vec<(Record, WhyNot)>,
 }
 
-/// Why a message may not leave for want of consent, asked at the moment at which it would.
-fn why_without_consent(db: &Connection, claim: &Claim, message: &Record) -> JobResult<Option<Missing>> {
+/// Why a message ends in the queue.
+type WhyNot = (ErrorKind, &'static str);
+
+/// Why a message may not leave by what its recipient said, asked at the moment at which it would.
+fn why_not(db: &Connection, claim: &Claim, message: &Record) -> JobResult<Option<WhyNot>> {
+    if message.purpose == Purpose::Marketing && is_objection_pending(db, &message.to)? {
+        return Ok(Some((ErrorKind::OptedOut, "a reply of this person seems to ask for no more texts")));
+    }
     if !claim.consent_for.contains(&message.purpose) {
         return Ok(None);
     }
-    Ok(missing(latest(db, &message.to, message.purpose)?.as_ref(), claim.now.as_millis()))
+    let latest = latest(db, &message.to, message.purpose)?;
+    Ok(missing(latest.as_ref(), claim.now.as_millis()).map(|why| (ErrorKind::ConsentMissing, why.as_str())))
 }
 
 /// Ends what its recipient does not agree to any more, with its money given back.
-fn end_without_consent(
-    db: &Connection,
-    now: Timestamp,
-    without: &[(Record, Missing)],
-) -> JobResult<Vec<MessageId>> {
-    if without.is_empty() {
+fn end_unwanted(db: &Connection, now: Timestamp, unwanted: &[(Record, WhyNot)]) -> JobResult<Vec<MessageId>> {
+    if unwanted.is_empty() {
         return Ok(Vec::new());
     }
     let mut find = db.prepare_cached(sql!("SELECT {OPEN_COLUMNS} FROM message WHERE seq = ?1"))?;
     Group::over(db, |group| -> JobResult<()> {
-        for (message, why) in without {
+        for (message, (code, why)) in unwanted {
             let mut open: Open = find.query_row([message.sequence], open_from)?;
-            let ended = Step {
-                code: Some(ErrorKind::ConsentMissing),
-                ..Step::new(State::Rejected, now, Some(why.as_str()))
-            };
+            let ended = Step { code: Some(*code), ..Step::new(State::Rejected, now, Some(why)) };
             advance_and_post(group, &mut open, &ended)?;
         }
         Ok(())
     })?;
-    Ok(without.iter().map(|(message, _)| message.id.clone()).collect())
+    Ok(unwanted.iter().map(|(message, _)| message.id.clone()).collect())
 }
 
 /// Whether the lists of another process keep a message back.
@@ -363,6 +366,7 @@ fn unclaim_in(group: &mut Group<'_>, owner: i64, back: &[Back]) -> JobResult<()>
         let Some((mut open, history, batch, opted_out_ms)) = found else { continue };
         let Some((before, changed_ms)) = without_claim(&history) else { continue };
         update.execute(params![open.seq, changed_ms, before, rests_until.map(Timestamp::as_millis)])?;
+        request::forget(db, id)?;
         open.state = State::Queued;
         if let Some(at) = opted_out_ms {
             advance_and_post(group, &mut open, &opted_out(Timestamp(at)))?;

@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::instance::Registered;
 use super::job::JobResult;
+use super::request;
 use super::states::{ATTEMPTING, IN_HAND, IS_ATTEMPTING, QUEUED, WAITS};
 use super::told;
 use super::transition::{OPEN_COLUMNS, Open, Step, advance, open_from};
@@ -97,8 +98,9 @@ pub(super) fn recover(
 }
 
 /// Makes everything of these that has not left unknown, in a ledger that is older than what may have happened
-/// since. Returns how many.
+/// since, and forgets what could be posted once more: that may have happened since. Returns how many.
 pub(super) fn put_back(db: &Connection, now: Timestamp, which: &str, why: &str) -> JobResult<u32> {
+    request::forget_all(db)?;
     db.execute(&format!("UPDATE message SET {IS_ATTEMPTING} WHERE {WAITS} AND {which}"), [])?;
     lose(db, &format!("{ATTEMPTING} AND {which}"), [], now, why)
 }

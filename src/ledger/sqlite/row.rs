@@ -14,8 +14,8 @@ pub(super) const COLUMNS: &str = concat!(
     text!(),
     ", encoding, segments, state, provider, vendor_id, created_ms, changed_ms, held_micros, price_micros, \
      currency, code, why, digest,
-     (SELECT count(*) FROM reply r WHERE r.message = message.seq AND NOT r.is_help), parted, sandbox, price_assumed, principal,
-     purpose, due_ms, deliver_by_ms, asked_micros IS NOT NULL"
+     (SELECT count(*) FROM reply r WHERE r.message = message.seq), parted, sandbox, price_assumed, principal,
+     purpose, due_ms, deliver_by_ms, asked_micros IS NOT NULL, (SELECT count(*) FROM reply r WHERE r.message = message.seq AND r.is_help)"
 );
 
 pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
@@ -41,6 +41,7 @@ pub(super) fn record_from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
         why: row.get(17)?,
         digest: row.get(18)?,
         replies: row.get(19)?,
+        helps: row.get(28)?,
         is_parted: row.get(20)?,
         realm: Realm::of(!row.get::<_, bool>(21)?),
         is_assumed: row.get(22)?,

@@ -9,7 +9,7 @@ use super::place::{APPLICATION_ID, OPEN_ID, say_open};
 use crate::error::Result;
 
 /// Every migration, oldest first. A released one is never changed.
-pub(super) const MIGRATIONS: [&str; 31] = [
+pub(super) const MIGRATIONS: [&str; 33] = [
     include_str!("../migrations/0001_ledger.sql"),
     include_str!("../migrations/0002_providers.sql"),
     include_str!("../migrations/0003_segments.sql"),
@@ -41,6 +41,8 @@ pub(super) const MIGRATIONS: [&str; 31] = [
     include_str!("../migrations/0029_round.sql"),
     include_str!("../migrations/0030_consent.sql"),
     include_str!("../migrations/0031_help.sql"),
+    include_str!("../migrations/0032_word.sql"),
+    include_str!("../migrations/0033_repost.sql"),
 ];
 
 /// How many migrations this database has had.

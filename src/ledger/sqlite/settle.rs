@@ -5,9 +5,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::early;
 use super::group::Group;
 use super::job::JobResult;
-use super::segment;
 use super::states::{IS_ATTEMPTING, WAITS, sql};
 use super::transition::{OPEN_COLUMNS, Open, Step, advance_and_post, correct, open_from, post};
+use super::{request, segment};
 use crate::clock::Timestamp;
 use crate::ledger::Settlement;
 use crate::ledger::rules::posting::{self, Posting};
@@ -32,6 +32,11 @@ pub(super) fn settle(
         })
         .optional()?;
     let Some((mut open, has_early)) = found else { return Ok(Vec::new()) };
+    // Nobody can say that it was not sent while it is on its way once more.
+    let is_no_word = (open.state, settlement.state) == (State::Unknown, State::Rejected);
+    if is_no_word && request::under_way(db, id, settlement.at)?.is_some() {
+        return Ok(Vec::new());
+    }
     let is_part = settlement.state == State::Failed && settlement.price_micros.is_none();
     let share = if is_part { posting::share(&settlement.parts, open.held_micros) } else { None };
     let asked = Step {
@@ -105,5 +110,6 @@ pub(super) fn hand_on(db: &Connection, owner: i64, id: &MessageId, provider: &st
              WHERE id = ?1 AND {IS_ATTEMPTING} AND owner = ?2"
         ))?
         .execute(params![id.as_str(), owner, provider])?;
+    request::forget(db, id)?;
     Ok(changed == 1)
 }

@@ -111,6 +111,10 @@ pub const FAILURES: [Failure; 65] = [
 /// Where the numbers stand.
 const SOURCE: &str = "developers.mailersend.com/general, \"SMS error codes\"";
 
+/// The same for those that MailerSend passes on.
+const PASSED_ON: &str =
+    "developers.mailersend.com/general, \"SMS error codes\", where MailerSend passes Bandwidth's on";
+
 impl Failure {
     /// Whose move it is, and whether trying again can help: told by what the page says that the number means.
     const fn next(&self) -> (Whose, Again) {
@@ -131,20 +135,40 @@ impl Failure {
             _ => (Whose::Vendor, Again::Later),
         }
     }
+
+    /// It as it is told to people, in these words.
+    fn told(&self, words: &str, source: &'static str) -> failure::Failure {
+        let (whose, again) = self.next();
+        let mut letters = words.chars();
+        let first = letters.next().into_iter().flat_map(char::to_uppercase);
+        let what = first.chain(letters).collect();
+        failure::Failure {
+            code: Cow::Owned(self.code.to_string()),
+            what: Cow::Owned(what),
+            whose,
+            again,
+            source,
+        }
+    }
 }
 
 /// The table as it is told to people.
 pub fn failures() -> Vec<failure::Failure> {
     let told = |failure: &Failure| {
-        let (whose, again) = failure.next();
         let billing = if failure.is_billed { "billed" } else { "not billed" };
-        let mut letters = failure.meaning.chars();
-        let first = letters.next().into_iter().flat_map(char::to_uppercase);
-        let what = format!("{} ({billing})", first.chain(letters).collect::<String>());
-        let code = Cow::Owned(failure.code.to_string());
-        failure::Failure { code, what: Cow::Owned(what), whose, again, source: SOURCE }
+        failure.told(&format!("{} ({billing})", failure.meaning), SOURCE)
     };
     FAILURES.iter().map(told).collect()
+}
+
+/// The first number that is MailerSend's own: those below are Bandwidth's, which it passes on.
+const OWN: u16 = 5999;
+
+/// The same of Bandwidth, which carries MailerSend's texts and has these numbers in reports of its own: what
+/// each means, and not whether MailerSend bills it.
+pub fn of_bandwidth() -> Vec<failure::Failure> {
+    let passed_on = FAILURES.iter().filter(|failure| failure.code < OWN);
+    passed_on.map(|failure| failure.told(failure.meaning, PASSED_ON)).collect()
 }
 
 /// Finds the failure that a message speaks of: by its number, wherever that stands in the error's type or

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderName, HeaderValue, Method, header};
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::clock::{SharedClock, Timestamp};
@@ -158,6 +159,24 @@ impl Client {
                 .collect(),
             body: String::from_utf8_lossy(&request.body).into_owned(),
         }
+    }
+
+    /// What stands for a request: a digest of its method, its whole address, its headers, with what they show of
+    /// secrets, and its body. Our own version, which each request names too, is no part of it.
+    pub fn digest(&self, request: &Request) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        let mut add = |part: &[u8]| {
+            digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            digest.update(part);
+        };
+        add(request.method.as_str().as_bytes());
+        add(self.url(request).as_str().as_bytes());
+        for (name, value) in &request.headers {
+            add(name.as_str().as_bytes());
+            add(value.as_bytes());
+        }
+        add(&request.body);
+        digest.finalize().into()
     }
 
     async fn exchange(&self, request: &Request) -> std::result::Result<Answer, Failure> {

@@ -34,6 +34,10 @@ rest::vendor_settings! {
         /// polled and no replies come in.
         #[serde(skip_serializing_if = "Option::is_none")]
         public_key: Option<String> = None,
+        /// Whether a text whose answer was lost is posted once more under its key, octet for octet: once, not
+        /// before 2 minutes and not after 20 hours. Telnyx promises to answer that with its first answer; what
+        /// it does where the first request still runs, or failed, it does not say.
+        replay_after_lost_answer: bool = false,
         /// Words for a `status` that mean "sent", besides those that Telnyx documents.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         sent_words: Vec<String> = Vec::new(),

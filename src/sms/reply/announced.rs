@@ -19,7 +19,7 @@ const MAX_TEXT: usize = 4_000;
 const VERBS: &str = "reply|respond|answer|text|txt|send|sms|type|press|antworte|antworten|sende|senden|répondez|répondre|envoyez|envoyer|responde|responda|envía|envia|envie|rispondi|invia|antwoord|stuur|svar|odpisz|wyślij|ответьте|отправьте|yaz|yazıp|balas|ketik|soạn";
 
 /// What may stand between it and the word.
-const BETWEEN: &str = "with|back|the|word|letter|only|just|mit|par|avec|con|com|met|med";
+const BETWEEN: &str = "with|sie|back|the|word|letter|only|just|mit|par|avec|con|com|met|med";
 
 /// What stands between the word and its purpose.
 const PURPOSE: &str = "to|for|if|um|zum|zur|für|pour|para|per|om|voor|for|aby|чтобы|untuk|để";
@@ -50,6 +50,50 @@ pub fn is_announced(reply: &str, said: &str) -> bool {
         && said
             .split(['.', '!', '?', '\n', '\r', '。', '！', '？'])
             .any(|sentence| announces(sentence, &word))
+}
+
+/// Whether a text says that an answer ends all texts: a plain word behind "reply", or one before its purpose or a
+/// short code ("STOP to end", "STOP au 36180").
+pub fn announces_stop(text: &str) -> bool {
+    let text: String = text.chars().take(MAX_TEXT).collect();
+    text.split(['.', '!', '?', '\n', '\r', '。', '！', '？', ',', ';', '，']).any(|sentence| {
+        let tokens: Vec<String> = spaced(&fold(sentence))
+            .split_whitespace()
+            .map(letters)
+            .filter(|token| !token.is_empty())
+            .collect();
+        (0..tokens.len()).any(|at| {
+            let (before, rest) = tokens.split_at_checked(at).unwrap_or_default();
+            rest.split_first().is_some_and(|(word, behind)| is_way_out(before, word, behind))
+        })
+    })
+}
+
+/// Fewest digits of a short code.
+const SHORT_CODE: usize = 4;
+
+/// What stands between a word and the short code that it goes to.
+const AT: &str = "au|to|an|al|ao|naar|till|til|na";
+
+static AT_WORDS: Words = LazyLock::new(|| words::read(AT));
+
+fn is_way_out(before: &[String], word: &str, behind: &[String]) -> bool {
+    let within = !word.is_ascii() && words::HAN_STOPS.iter().any(|stop| word.contains(stop));
+    if !words::is_plain(word) && !within {
+        return false;
+    }
+    let is_verb = |token: &String| {
+        VERB_WORDS.contains(token) || words::REPLY_WITH.iter().any(|verb| token.contains(verb))
+    };
+    let is_asked = before.iter().rev().find(|token| !BETWEEN_WORDS.contains(*token)).is_some_and(is_verb);
+    let is_code =
+        |token: &String| token.len() >= SHORT_CODE && token.bytes().all(|byte| byte.is_ascii_digit());
+    let is_purpose = |token: &String| words::is_plain(token) || words::is_alone(token) || is_code(token);
+    let leads = |token: &String| PURPOSE_WORDS.contains(token) || AT_WORDS.contains(token);
+    let leads_on = behind.first().is_some_and(leads) && behind.get(1).is_some_and(is_purpose);
+    // Of a Chinese text the sign stands before the word: 回TD退订.
+    let is_signed = within && before.iter().rev().take(2).any(is_verb);
+    is_asked || is_signed || leads_on || (within && words::REPLY_WITH.iter().any(|verb| word.contains(verb)))
 }
 
 fn announces(sentence: &str, word: &str) -> bool {

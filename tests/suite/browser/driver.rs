@@ -15,7 +15,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::carriers::interop::missing;
-use crate::support::{LAST_RESORT, found};
+use crate::support::{LAST_RESORT, eventually, found};
 
 /// What keeps Chromium off every network but this machine's own: it resolves no name, and asks nobody by itself.
 const FLAGS: [&str; 22] = [
@@ -174,21 +174,44 @@ impl Chrome {
         self.post("window", &json!({ "handle": tab }));
     }
 
+    /// The element, once it is there: a page may be on its way.
     fn find(&self, css: &str) -> String {
-        let found = self.post("element", &json!({ "using": "css selector", "value": css }));
+        found(css, || self.look_for(css))
+    }
+
+    fn look_for(&self, css: &str) -> Option<String> {
+        let asked = json!({ "using": "css selector", "value": css });
+        let (status, element) =
+            self.request(Method::POST, &format!("/session/{}/element", self.session), &asked);
         // The name of the field is that of section 12.
-        found.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
+        let id = element.as_object().filter(|_| status == 200)?.values().next()?;
+        id.as_str().map(ToOwned::to_owned)
     }
 
     /// What a person reads there.
     pub fn text(&self, css: &str) -> String {
-        let element = self.find(css);
-        self.read(&format!("element/{element}/text")).as_str().unwrap().to_owned()
+        found(css, || {
+            let path = format!("/session/{}/element/{}/text", self.session, self.look_for(css)?);
+            let (status, text) = self.request(Method::GET, &path, &Value::Null);
+            text.as_str().filter(|_| status == 200).map(ToOwned::to_owned)
+        })
     }
 
     pub fn click(&self, css: &str) {
         let element = self.find(css);
         self.post(&format!("element/{element}/click"), &json!({}));
+    }
+
+    /// Clicks what sends a form, and waits for the page that comes of it.
+    pub fn send(&self, css: &str) {
+        self.run("window.isLeft = false");
+        self.click(css);
+        let is_new = "return window.isLeft === undefined && document.readyState === 'complete'";
+        let asked = json!({ "script": is_new, "args": [] });
+        let path = format!("/session/{}/execute/sync", self.session);
+        eventually("the next page is there", || {
+            self.request(Method::POST, &path, &asked) == (200, Value::Bool(true))
+        });
     }
 
     /// Types into a field.

@@ -228,7 +228,7 @@ async fn the_decision_knows_strangers_what_was_sent_lately_and_what_waits(backen
         };
         let looking = |n: u32, at: Timestamp| Intent {
             now: at,
-            looks: Looks { first_contact: true, lately: true },
+            looks: Looks { first_contact: true, lately: true, approver: false },
             ..intent(vec![Draft { to: draft(n % 2).to, ..draft(n) }])
         };
         store.reserve(looking(2, NOW), decide(Verdict::Now)).await.unwrap();

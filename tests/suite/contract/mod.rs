@@ -15,6 +15,7 @@ mod ledger_prune;
 mod ledger_queue;
 mod ledger_realms;
 mod ledger_reports;
+mod ledger_reposts;
 mod ledger_scheduled;
 mod ledger_segments;
 mod ledger_told;

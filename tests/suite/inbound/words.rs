@@ -79,7 +79,8 @@ async fn the_operators_own_words_end_the_texts_too() {
     );
     parts.stop_words =
         sms_mcp::engine::settings::Replies { stop_words: vec!["Schluss".into()], ..Default::default() }
-            .words().unwrap();
+            .words()
+            .unwrap();
     let bench = bench_of(Engine::new(parts), vendor, folder).await;
     assert!(ends(&bench, &fictional(1), "SCHLUSS!").await);
     assert!(!ends(&bench, &fictional(2), "Schluss mit lustig").await);

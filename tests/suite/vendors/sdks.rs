@@ -11,21 +11,30 @@ use std::process::{Command, Stdio};
 
 use ::http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
+use sha2::Digest as _;
 use sms_mcp::clock::{Clock as _, SystemClock};
 use sms_mcp::provider::Provider;
 use sms_mcp::provider::exchange::{Delivery, Event, NotBelieved};
+use sms_mcp::provider::vonage::SignatureMethod;
 
 use crate::carriers::interop::{installed, missing};
-use crate::fake::{Fake, aws, telnyx, twilio};
+use crate::fake::{Fake, aws, telnyx, twilio, vonage};
 use crate::support::fictional;
 
 const PYTHON: &str = "python3";
 const NODE: &str = "node";
 
+/// Where the library of a script is, below `vendors`; else in the folder of its program. Two that want other
+/// versions of what both need stand apart.
+const APART: [(&str, &str); 1] = [(VONAGE, "vonage")];
+
+const VONAGE: &str = "vonage_client.py";
+
 /// Runs a script of `tests/interop/vendors` with this input: the JSON lines that it wrote, or nothing where its
 /// library is not installed.
 fn run(program: &str, script: &str, arguments: &[&str], input: &Value) -> Option<Vec<Value>> {
-    let folder = installed("vendors").join(program);
+    let folder = APART.iter().find(|(apart, _)| *apart == script).map_or(program, |(_, folder)| folder);
+    let folder = installed("vendors").join(folder);
     if !folder.join("done").exists() {
         missing(&format!("the library of {script}"));
         return None;
@@ -285,4 +294,113 @@ fn awss_own_client_sees_in_the_fake_what_it_sees_at_aws() {
     assert_eq!(step(&lines, "lookup")["answer"]["PhoneNumberType"], "MOBILE");
     assert_eq!(step(&lines, "limits")["answer"]["SpendLimits"].as_array().unwrap().len(), 2);
     assert_eq!(fake.vendor().recipients(), [to]);
+}
+
+#[tokio::test]
+async fn what_vonages_own_library_signs_is_believed_and_nothing_else_is() {
+    let seconds = (SystemClock.now().as_millis() / 1_000).to_string();
+    let receipt = json!({ "msisdn": &fictional(1)[1..], "to": vonage::NAME, "network-code": "23410",
+        "messageId": "0A0000001234567B", "price": "0.03330000", "status": "delivered", "scts": "2001011400",
+        "err-code": "0", "api-key": vonage::KEY, "client-ref": "msg_1", "timestamp": seconds,
+        "message-timestamp": "2020-01-01 12:00:00", "nonce": "a-b" });
+    let texts = ["STOP", "Gr\u{fc}\u{df}e & 100% + \"x\" \u{1f44d}", "a=b&c=d", "line\r\nline", " "];
+    let replies = texts.map(|text| {
+        json!({ "msisdn": &fictional(1)[1..], "to": &vonage::FROM[1..], "messageId": "0B1", "text": text,
+            "type": "text", "keyword": "X", "api-key": vonage::KEY, "timestamp": seconds, "nonce": "c" })
+    });
+    let all: Vec<Value> = std::iter::once(receipt).chain(replies).collect();
+    for (name, method) in [
+        ("md5", SignatureMethod::Md5),
+        ("sha1", SignatureMethod::Sha1),
+        ("sha256", SignatureMethod::Sha256),
+        ("sha512", SignatureMethod::Sha512),
+    ] {
+        let arguments = ["sign", name, vonage::SIGNATURE];
+        let Some(signed) = run(PYTHON, VONAGE, &arguments, &json!(all)) else { return };
+        assert_eq!(signed.len(), all.len());
+        let provider = super::vonage::hooks::by(method, vonage::SIGNATURE);
+        let other = super::vonage::hooks::by(method, "my16charsigsecrf");
+        for (fields, line) in all.iter().zip(&signed) {
+            assert_eq!(line["believed"], true, "{name}: {line}");
+            let mut fields = fields.clone();
+            fields["sig"] = line["sig"].clone();
+            let url = "https://sms.example.com/webhooks/vonage/token";
+            let events = told(&provider, url, &form(&fields), &[]).await;
+            assert!(events.as_ref().is_ok_and(|events| !events.is_empty()), "{name} {fields}: {events:?}");
+            assert_eq!(told(&other, url, &form(&fields), &[]).await, Err(NotBelieved::Signature), "{name}");
+            fields["api-key"] = json!("abcd1235");
+            let changed = told(&provider, url, &form(&fields), &[]).await;
+            assert_eq!(changed, Err(NotBelieved::Signature), "{name} {fields}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_vonages_own_library_makes_is_believed_with_its_body_alone() {
+    let seconds = SystemClock.now().as_millis() / 1_000;
+    let body = json!({ "message_uuid": "aaaaaaaa-bbbb-cccc-dddd-0123456789ab", "status": "delivered",
+        "channel": "sms", "to": &fictional(1)[1..], "client_ref": "msg_1" })
+    .to_string();
+    let other_body = body.replace("delivered", "rejected!");
+    let hash = sms_mcp::sms::message::hex(&sha2::Sha256::digest(body.as_bytes()));
+    let claims = |iat: i64| {
+        json!({ "iat": iat, "jti": "c5ba8f24-1a14-4c10-bfdf-3fbe8ce511b5", "iss": "Vonage",
+            "payload_hash": hash, "api_key": vonage::KEY })
+    };
+    let secret = "signature-secret-of-32-characters";
+    let input = json!([claims(seconds), claims(seconds - 2 * 86_400)]);
+    let Some(made) = run(PYTHON, VONAGE, &["make", secret], &input) else { return };
+    let [now, old] = [0, 1].map(|at| made[at]["token"].as_str().unwrap().to_owned());
+    let provider = super::vonage::hooks::by(SignatureMethod::Sha256, secret);
+    // The library looks at the token alone: of what is said with it, and of when, it says nothing.
+    let cases = [
+        (&now, secret, &body, true, true),
+        (&now, "signature-secret-of-32-characterz", &body, false, false),
+        (&now, secret, &other_body, true, false),
+        (&old, secret, &body, true, false),
+    ];
+    let input: Vec<Value> = cases.iter().map(|(token, secret, ..)| json!([token, secret])).collect();
+    let lines = run(PYTHON, VONAGE, &["token"], &json!(input)).unwrap();
+    for ((token, shown, body, is_theirs, is_ours), line) in cases.iter().zip(&lines) {
+        assert_eq!(line["believed"], *is_theirs, "{line}");
+        let bearer = format!("Bearer {token}");
+        let other = super::vonage::hooks::by(SignatureMethod::Sha256, shown);
+        let checks = if *shown == secret { &provider } else { &other };
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let events = told(checks, "https://sms.example.com/x", body, &headers).await;
+        assert_eq!(events.is_ok(), *is_ours, "{line}: {events:?}");
+    }
+}
+
+#[test]
+fn vonages_own_client_sees_in_the_fake_what_it_sees_at_vonage() {
+    let fake = Fake::start(vonage::Vonage::default());
+    let (url, pem, to) = (fake.url(), super::vonage::key::pem(), fictional(1));
+    let address = url.strip_prefix("http://").unwrap();
+    let (from, number) = (&vonage::FROM[1..], &to[1..]);
+    let arguments =
+        ["client", address, vonage::KEY, vonage::SECRET, from, number, vonage::APPLICATION, pem.as_str()];
+    let Some(lines) = run(PYTHON, VONAGE, &arguments, &Value::Null) else { return };
+    let sent = &step(&lines, "send")["answer"];
+    assert_eq!(
+        (&sent["message_count"], &sent["messages"][0]["status"]),
+        (&json!("1"), &json!("0")),
+        "{sent}"
+    );
+    assert_eq!(sent["messages"][0]["client_ref"], "msg_1", "{sent}");
+    let segments = &step(&lines, "segments")["answer"];
+    assert_eq!(segments["messages"].as_array().unwrap().len(), 2, "an entry for each segment: {segments}");
+    for name in ["wrong sender", "wrong secret"] {
+        let line = step(&lines, name);
+        assert!(line["refused"].as_str().is_some_and(|why| !why.is_empty()), "{line}");
+    }
+    for name in ["message", "application"] {
+        assert!(step(&lines, name)["answer"].as_str().is_some_and(|id| !id.is_empty()), "{name}: {lines:#?}");
+    }
+    assert!(step(&lines, "balance")["answer"].as_f64().is_some_and(|euros| euros < 10.28), "{lines:#?}");
+    assert_eq!(step(&lines, "prices")["answer"], "0.05000000");
+    assert_eq!(step(&lines, "insight")["answer"], "FR");
+    let taken = fake.vendor().recipients();
+    assert_eq!(taken, [to.as_str(); 4]);
+    assert_eq!(fake.vendor().messages[0].text, "Gr\u{fc}\u{df}e \u{1f44d}");
 }

@@ -1,7 +1,8 @@
 //! Telnyx: what is sent, what each code means, opt-outs of the profile. What it sends by itself, and the
-//! program before it, is in `telnyx/hooks.rs`.
+//! program before it, is in `telnyx/hooks.rs`; what is posted once more, in `telnyx/replay.rs`.
 
 pub mod hooks;
+mod replay;
 
 use std::sync::Arc;
 

@@ -2,8 +2,8 @@
 //! price list and the actions. What it sends by itself is in `vonage/hooks.rs`, the program before it in
 //! `vonage/program.rs`.
 
-mod hooks;
-mod key;
+pub mod hooks;
+pub mod key;
 mod program;
 
 use std::sync::Arc;

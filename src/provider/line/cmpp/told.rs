@@ -44,7 +44,9 @@ pub(super) fn read(delivered: &Delivered, telling: impl Into<Telling>) -> Told {
     let Some(Header { reference, total, number }) = header.filter(can_be) else {
         let vendor_id =
             content.as_deref().map_or_else(String::new, |content| id_of(delivered.msg_id, content, now));
-        let reply = |text| Event::Reply(Reply { vendor_id, from, to, text, at: now, content, is_again, is_answered: false });
+        let reply = |text| {
+            Event::Reply(Reply { vendor_id, from, to, text, at: now, content, is_again, is_answered: false })
+        };
         return Told { event: content::decode(delivered.format, octets).map(reply), is_lost: false };
     };
     // Msg_Id 0 is none.

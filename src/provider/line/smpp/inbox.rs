@@ -221,7 +221,16 @@ impl Inbox {
                 content.as_deref().map_or_else(String::new, |content| Reply::id_of(content, first));
             let text = alphabet::decode(text, deliver.coding, self.alphabet);
             return Told {
-                event: Some(Event::Reply(Reply { vendor_id, from, to, text, at: first, content, is_again, is_answered: false })),
+                event: Some(Event::Reply(Reply {
+                    vendor_id,
+                    from,
+                    to,
+                    text,
+                    at: first,
+                    content,
+                    is_again,
+                    is_answered: false,
+                })),
                 is_lost: false,
             };
         };

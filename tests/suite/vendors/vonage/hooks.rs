@@ -59,7 +59,7 @@ const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 const CLAIMS: &str = r#"{"iat":1587494962,"jti":"c5ba8f24-1a14-4c10-bfdf-3fbe8ce511b5","iss":"Vonage","payload_hash":"b83f4d0f55a3856b899210a40227a1d8e1c4000ee1dfdd5b6c66df815ad49373","api_key":"abcd1234"}"#;
 const TOKEN_SIGNED: &str = "TYXKPnSmlJkBixslnBfNt1A9NBDMTgTdGUHuUPxE2IU";
 
-fn by(method: SignatureMethod, secret: &str) -> Vonage {
+pub fn by(method: SignatureMethod, secret: &str) -> Vonage {
     let config = Config { signature_method: method, ..config("http://127.0.0.1:9") };
     build(&config, &[("api_key", KEY), ("api_secret", SECRET), ("signature_secret", secret)])
 }
