@@ -88,22 +88,27 @@ pub fn disguised(text: &str) -> Vec<(usize, char)> {
             drawn.len() == 1 && drawn.bytes().all(|byte| byte.is_ascii_alphanumeric())
         }
     };
-    let count = |is_one: &dyn Fn(char) -> bool| text.chars().filter(|c| is_one(*c)).count();
-    let (latin, taken) = (count(&is_latin), count(&is_taken_for_latin));
-    if taken == 0 {
-        return Vec::new();
-    }
-    // Letters of another alphabet that nobody takes for Latin ones.
-    let foreign = count(&char::is_alphabetic).saturating_sub(latin).saturating_sub(taken);
-    let (mut found, mut start) = (Vec::with_capacity(taken), 0);
+    let (mut words, mut start, mut latin, mut foreign) = (Vec::new(), 0, 0, 0);
     for word in text.split_inclusive(char::is_whitespace) {
-        if foreign <= latin || word.contains(is_latin) {
-            let taken = word.char_indices().filter(|(_, c)| is_taken_for_latin(*c));
-            found.extend(taken.map(|(at, c)| (start + at, c)));
+        let count = |is_one: &dyn Fn(char) -> bool| word.chars().filter(|c| is_one(*c)).count();
+        let (own, taken) = (count(&is_latin), count(&is_taken_for_latin));
+        // Letters of another alphabet that nobody takes for Latin ones.
+        let others = count(&char::is_alphabetic).saturating_sub(own + taken);
+        if taken > 0 {
+            words.push((start, word, own > 0));
+        } else {
+            latin += own;
+        }
+        if own == 0 && others > 0 {
+            foreign += others + taken;
         }
         start += word.len();
     }
-    found
+    let of = |(start, word, _): (usize, &str, bool)| {
+        let taken = word.char_indices().filter(|(_, c)| is_taken_for_latin(*c));
+        taken.map(|(at, c)| (start + at, c)).collect::<Vec<_>>()
+    };
+    words.into_iter().filter(|(_, _, is_mixed)| *is_mixed || foreign <= latin).flat_map(of).collect()
 }
 
 /// The characters of a text, one by one, each with its place.
