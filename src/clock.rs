@@ -57,6 +57,13 @@ impl Timestamp {
         Some(Self(zoned.timestamp().as_millisecond()))
     }
 
+    /// The last moment that somebody may mean by this one: some name the day alone, or the minute.
+    #[must_use]
+    pub fn last_meant(self) -> Self {
+        let whole = [86_400_000, 60_000, 1_000, 1].into_iter().find(|ms| self.0 % ms == 0).unwrap_or(1);
+        self.plus_ms(whole - 1)
+    }
+
     /// Reads a time as mails have it (RFC 2822): `Sun, 22 Nov 2026 10:15:00 +0000`.
     pub fn parse_rfc2822(text: &str) -> Option<Self> {
         let zoned = jiff::fmt::rfc2822::parse(text.trim()).ok()?;

@@ -152,7 +152,14 @@ async fn pass(
         _ => &loaded.ledger,
     };
     let gate = Gate { widening, ledger, loaded: Some(loaded), proving };
-    let person = gate.pass(caller.clone(), || deciding::decision(command)).await?;
+    let told = match command {
+        Command::Consent { action: ConsentAction::Add(add) } => Some(consent::decision(loaded, add).await?),
+        _ => None,
+    };
+    told.iter().for_each(|decision| note(decision.subject()));
+    let region = loaded.config.default_region;
+    let decide = || told.map_or_else(|| deciding::decision(command, region), Ok);
+    let person = gate.pass(caller.clone(), decide).await?;
     Ok(person.map(|person| Passed(Some(person))))
 }
 

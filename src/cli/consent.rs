@@ -1,6 +1,6 @@
 //! `consent`: who agreed to which texts, and who withdrew it.
 
-use std::io::Write as _;
+use std::io::{ErrorKind as IoKind, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::arguments::{ConsentAction, ConsentAdd};
 use super::csv::consents::{Counts, ReadRow, Sheet};
+use super::deciding;
 use super::ending::END_PATIENCE;
 use super::gate::{Gate, Passed, Widening};
 use super::gathered::counted;
@@ -15,10 +16,14 @@ use super::output::{note, print_json, print_line};
 use super::proving::Proving;
 use crate::access::Decision;
 use crate::app::{self, Role};
+use crate::clock::Timestamp;
 use crate::config::Loaded;
-use crate::engine::consents::{ConsentRecord, Given, NewConsent};
+use crate::engine::consents::{ConsentRecord, Given, NewConsent, shown};
 use crate::engine::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sms::consent::{Latest, missing};
+use crate::sms::message::hex;
+use crate::sms::number::Region;
 
 /// Records that are read at once, for an export or of a file.
 const AT_ONCE: usize = 1_000;
@@ -32,20 +37,14 @@ pub(super) async fn consent(
 ) -> Result<()> {
     match action {
         ConsentAction::Add(add) => {
-            let ConsentAdd { number, source, purpose, wording, at, expires } = &add;
-            let given = Given {
-                number,
-                purpose: *purpose,
-                is_given: true,
-                source,
-                wording: wording.as_deref(),
-                at: at.as_deref(),
-                expires: expires.as_deref(),
-            };
-            let consent = read(loaded, &given)?;
-            let said = format!("{} agreed to {purpose} texts", consent.number);
+            let consent = added(&add, loaded.config.default_region)?;
+            let (number, purpose) = (consent.number.clone(), consent.purpose);
             let is_news = engine.add_consent(passed.person()?, consent).await?;
-            print_line(&format!("{said}{}", known(is_news)));
+            print_line(&format!("{number} agreed to {purpose} texts{}", known(is_news)));
+            let latest = engine.latest_consent(&number, purpose).await?;
+            if let Some(why) = missing(latest.as_ref(), app::now().as_millis()) {
+                print_line(&format!("it does not count: {}{}", why.as_str(), of_when(latest.as_ref())));
+            }
             say_where(loaded);
             Ok(())
         }
@@ -64,13 +63,17 @@ pub(super) async fn consent(
             if let Some(live) = &loaded.live_ledger {
                 let real =
                     app::build(&Loaded { ledger: live.clone(), ..loaded.clone() }, Role::Looks).await?;
-                let noted = real.withdraw_consent(caller, consent.clone()).await;
+                let noted = real.withdraw_consent(caller, consent.clone(), at.is_none()).await;
                 real.stop(END_PATIENCE).await;
                 noted?;
             }
-            let said = format!("{} agrees to {purpose} texts no more", consent.number);
-            let is_news = engine.withdraw_consent(caller, consent).await?;
-            print_line(&format!("{said}{}", known(is_news)));
+            let number = consent.number.clone();
+            let is_news = engine.withdraw_consent(caller, consent, at.is_none()).await?;
+            print_line(&format!("{number} withdrew their consent to {purpose} texts{}", known(is_news)));
+            let latest = engine.latest_consent(&number, purpose).await?;
+            if missing(latest.as_ref(), app::now().as_millis()).is_none() {
+                print_line(&format!("it does not count: they agreed{}", of_when(latest.as_ref())));
+            }
             Ok(())
         }
         ConsentAction::Ask { number } => {
@@ -90,8 +93,48 @@ pub(super) async fn consent(
     }
 }
 
+/// What `consent add` says, with the number as it is read here.
+pub(super) fn added(add: &ConsentAdd, region: Option<Region>) -> Result<NewConsent> {
+    let ConsentAdd { number, source, purpose, wording, at, expires } = add;
+    let given = Given {
+        number,
+        purpose: *purpose,
+        is_given: true,
+        source,
+        wording: wording.as_deref(),
+        at: at.as_deref(),
+        expires: expires.as_deref(),
+    };
+    given.read(region, app::now()).map_err(|wrong| wrong.next("Nothing was recorded."))
+}
+
+/// What a person says yes to with `consent add`, and what it is worth: whoever withdrew since then gets nothing.
+pub(super) async fn decision(loaded: &Loaded, add: &ConsentAdd) -> Result<Decision> {
+    let consent = added(add, loaded.config.default_region)?;
+    let engine = app::build(loaded, Role::Looks).await?;
+    let latest = engine.latest_consent(&consent.number, consent.purpose).await;
+    engine.stop(END_PATIENCE).await;
+    let is_overtaken = |latest: &Latest| !latest.is_given && latest.at_ms >= consent.at.as_millis();
+    let newer = latest?.filter(is_overtaken);
+    let newer = newer.map_or_else(String::new, |latest| {
+        format!("; does not count, withdrawn {}", Timestamp(latest.at_ms).rfc3339())
+    });
+    let (what, at) = (shown(&consent, add.at.is_none()), consent.at.as_millis().to_string());
+    let expires = consent.expires.map(|expires| expires.as_millis().to_string());
+    let at = add.at.is_some().then_some(at);
+    let more = deciding::parts(&[consent.wording.as_deref(), at.as_deref(), expires.as_deref()]);
+    let of = [consent.number.as_str(), consent.source.as_str(), consent.purpose.as_str()].map(str::as_bytes);
+    let of: Vec<&[u8]> = of.into_iter().chain(more).collect();
+    Ok(Decision::new("consent add", &format!("{what}{newer}"), &of))
+}
+
 fn read(loaded: &Loaded, given: &Given<'_>) -> Result<NewConsent> {
     given.read(loaded.config.default_region, app::now()).map_err(|wrong| wrong.next("Nothing was recorded."))
+}
+
+/// When what counts was said.
+fn of_when(latest: Option<&Latest>) -> String {
+    latest.map_or_else(String::new, |latest| format!(" ({})", Timestamp(latest.at_ms).rfc3339()))
 }
 
 const fn known(is_news: bool) -> &'static str {
@@ -113,11 +156,18 @@ pub(super) async fn import(loaded: &Loaded, caller: Caller, file: &Path, proving
     let sheet = Sheet::open(file)?;
     let (region, now) = (loaded.config.default_region, app::now());
     let row: Arc<ReadRow<'static>> = Arc::new(move |given: &Given<'_>| given.read(region, now));
-    let Counts { given, withdrawn } = sheet.check(file, &*row)?;
-    let shown = |count: u64| counted(usize::try_from(count).unwrap_or(usize::MAX));
-    let what = format!("{}: {} consents, {} withdrawals", file.display(), shown(given), shown(withdrawn));
+    let (Counts { given, withdrawn }, said) = sheet.check(file, &*row)?;
+    let count_of = |count: u64| counted(usize::try_from(count).unwrap_or(usize::MAX));
+    // Before the name of the file: a long one is cut off.
+    let what = format!(
+        "{} consents, {} withdrawals, SHA-256 {}: {}",
+        count_of(given),
+        count_of(withdrawn),
+        hex(sheet.digest()),
+        file.display()
+    );
     note(&what);
-    let decide = || Ok(Decision::new("consent import", &what, &[sheet.digest()]));
+    let decide = || Ok(Decision::new("consent import", &what, &[sheet.digest(), &said]));
     let widening = Widening::ImportConsents;
     let gate = Gate { widening, ledger: &loaded.ledger, loaded: Some(loaded), proving };
     let Some(person) = gate.pass(caller, decide).await? else { return Ok(()) };
@@ -129,7 +179,11 @@ pub(super) async fn import(loaded: &Loaded, caller: Caller, file: &Path, proving
     let taken = taken.await;
     engine.stop(END_PATIENCE).await;
     let taken = taken?;
-    print_line(&format!("{} recorded, {} were on record already", shown(taken.new), shown(taken.known)));
+    print_line(&format!(
+        "{} recorded, {} were on record already",
+        count_of(taken.new),
+        count_of(taken.known)
+    ));
     say_where(loaded);
     Ok(())
 }
@@ -145,8 +199,9 @@ fn show(number: &str, records: &[ConsentRecord], json: bool) -> Result<()> {
         let until = said.expires.map_or_else(String::new, |expires| format!(", until {}", expires.rfc3339()));
         let by = if by.is_empty() { String::new() } else { format!("; recorded by {by}") };
         let approver = approver.as_ref().map_or_else(String::new, |name| format!(", approved by {name}"));
+        let under = if said.number == number { String::new() } else { format!(", as {}", said.number) };
         print_line(&format!(
-            "{}  {}  {:<9}  {}{wording}{until}{by}{approver}",
+            "{}  {}  {:<9}  {}{wording}{until}{under}{by}{approver}",
             said.at.rfc3339(),
             said.purpose,
             status(said),
@@ -163,6 +218,7 @@ fn show(number: &str, records: &[ConsentRecord], json: bool) -> Result<()> {
 fn one(record: &ConsentRecord) -> serde_json::Value {
     let ConsentRecord { said, recorded, by, approver, .. } = record;
     json!({
+        "number": said.number,
         "purpose": said.purpose,
         "status": status(said),
         "source": said.source,
@@ -191,8 +247,13 @@ async fn export(engine: &Engine, caller: &Caller) -> Result<()> {
         after = last.id;
         written = records.iter().try_for_each(|record| writeln!(out, "{}", line(record)));
     }
-    let _ = out.flush();
-    Ok(())
+    match written.and_then(|()| out.flush()) {
+        Err(error) if error.kind() != IoKind::BrokenPipe => {
+            Err(Error::new(ErrorKind::Internal, format!("the records could not all be written: {error}"))
+                .next("What was printed is cut off. Make room, and export again."))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn line(record: &ConsentRecord) -> String {

@@ -5,17 +5,19 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::arguments::{BudgetAction, Command, ConsentAction, ConsentAdd, OptOutAction, PendingAction};
+use super::arguments::{BudgetAction, Command, OptOutAction, PendingAction};
 use crate::access::Decision;
 use crate::error::{Error, ErrorKind, Result};
 use crate::halt::Pause;
+use crate::sms::number::{Number, Region};
 
-/// What this command, which widens something, would do.
+/// What this command, which widens something, would do. Whose number a national one is says `region`, and with it
+/// the decision.
 ///
 /// # Errors
-/// [`ErrorKind::LedgerUnavailable`] for a file that cannot be read, and [`ErrorKind::Internal`] for a command
+/// [`ErrorKind::InvalidNumber`], [`ErrorKind::LedgerUnavailable`] for a file that cannot be read, and [`ErrorKind::Internal`] for a command
 /// that widens something and is not known here.
-pub(super) fn decision(command: &Command) -> Result<Decision> {
+pub(super) fn decision(command: &Command, region: Option<Region>) -> Result<Decision> {
     Ok(match command {
         Command::Budget { action: Some(BudgetAction::Unfreeze { name }), .. } => {
             let subject = name.as_deref().unwrap_or("every frozen budget");
@@ -29,25 +31,22 @@ pub(super) fn decision(command: &Command) -> Result<Decision> {
             Decision::new("restore", &file.display().to_string(), &[&digest])
         }
         Command::OptOut { action: Some(OptOutAction::Remove { number }) } => {
-            Decision::new("opt-out remove", number, &[number.as_bytes()])
+            let number = read(number, region)?;
+            Decision::new("opt-out remove", number.e164(), &[number.e164().as_bytes()])
         }
         Command::OptOut {
             action: Some(OptOutAction::Pending { action: Some(PendingAction::Settle { id, number }) }),
-        } => Decision::new(
-            "opt-out pending settle",
-            &format!("{id}: {number}"),
-            &[id.to_string().as_bytes(), number.as_bytes()],
-        ),
+        } => {
+            let number = read(number, region)?;
+            Decision::new(
+                "opt-out pending settle",
+                &format!("{id}: {}", number.e164()),
+                &[id.to_string().as_bytes(), number.e164().as_bytes()],
+            )
+        }
         Command::OptOut {
             action: Some(OptOutAction::Pending { action: Some(PendingAction::Dismiss { id }) }),
         } => Decision::new("opt-out pending dismiss", &id.to_string(), &[id.to_string().as_bytes()]),
-        Command::Consent { action: ConsentAction::Add(add) } => {
-            let ConsentAdd { number, source, purpose, wording, at, expires } = add;
-            let more = parts(&[wording.as_deref(), at.as_deref(), expires.as_deref()]);
-            let of: Vec<&[u8]> =
-                [number, source, purpose.as_str()].map(str::as_bytes).into_iter().chain(more).collect();
-            Decision::new("consent add", &format!("{number}: {purpose}, by {source}"), &of)
-        }
         Command::Reconcile(command) => {
             let id = command.id.as_deref().unwrap_or_default();
             Decision::new("reconcile --not-sent", id, &[id.as_bytes()])
@@ -67,8 +66,13 @@ pub(super) fn resumes(pause: &Pause) -> Decision {
     Decision::new("resume", &pause.what(), &of)
 }
 
+fn read(number: &str, region: Option<Region>) -> Result<Number> {
+    Number::parse(number, region)
+        .map_err(|error| Error::new(ErrorKind::InvalidNumber, error.to_string()).next("Nothing was changed."))
+}
+
 /// What may be left out, each told from what is there and empty.
-fn parts<'a>(given: &[Option<&'a str>]) -> Vec<&'a [u8]> {
+pub(super) fn parts<'a>(given: &[Option<&'a str>]) -> Vec<&'a [u8]> {
     given
         .iter()
         .flat_map(|part| {

@@ -16,6 +16,7 @@ use crate::setting::SecretText;
 use crate::setting::network::is_loopback;
 use crate::sms::destination::Destination;
 use crate::sms::money::Currency;
+use crate::sms::purpose::Purpose;
 use crate::sms::sender::why_not;
 
 /// How bad it is.
@@ -102,6 +103,7 @@ impl Read<'_> {
         self.secrets(&mut found);
         self.limits(&mut found);
         self.currencies(&mut found);
+        self.consent(&mut found);
         self.ways(&mut found);
         found.sort_by_key(|finding| std::cmp::Reverse(finding.level));
         found
@@ -190,6 +192,22 @@ impl Read<'_> {
             guard.session_messages > guard.day_messages,
             format!("{} and {} messages", guard.session_messages, guard.day_messages),
         );
+    }
+
+    /// Marketing needs a consent, and whoever calls it nothing needs none.
+    fn consent(&self, found: &mut Vec<Finding>) {
+        let (guard, needed) = (&self.config.guard, &self.config.consent.required_for);
+        let is_told = guard.default_purpose == Purpose::Marketing
+            || self.config.sender.iter().any(|sender| sender.purpose == Some(Purpose::Marketing));
+        let is_marketing_alone = !needed.is_empty() && !needed.contains(&Purpose::Transactional);
+        if is_marketing_alone && !is_told {
+            found.push(Finding::warning(
+                "consent.required_for",
+                "[consent] asks for marketing alone, and what no call names a purpose for is taken for \
+                 transactional, which needs none: set guard.default_purpose = \"marketing\", or a [[sender]] with \
+                 purpose = \"marketing\"",
+            ));
+        }
     }
 
     /// Budgets in a currency in which nobody charges.

@@ -6,9 +6,12 @@ use super::operate::consents::{ConsentRecord, Imported, NewConsent};
 use super::submit::own::{By, OwnSent, OwnText};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::E164;
 use crate::ledger::consents::MakeConsents;
+use crate::sms::consent::Latest;
 use crate::sms::facts::Limits;
 use crate::sms::own::Own;
+use crate::sms::purpose::Purpose;
 
 impl Engine {
     /// Records what somebody agreed to. Returns whether it is news.
@@ -20,13 +23,21 @@ impl Engine {
         self.rooms.operate.add_consent(person, consent).await
     }
 
-    /// Records that somebody withdrew it. Returns whether it is news.
+    /// Records that somebody withdrew it, or does so now. Returns whether it is news.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`](crate::error::ErrorKind::InvalidArgument) for what is no withdrawal, or
     /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
-    pub async fn withdraw_consent(&self, caller: &Caller, consent: NewConsent) -> Result<bool> {
-        self.rooms.operate.withdraw_consent(caller, consent).await
+    pub async fn withdraw_consent(&self, caller: &Caller, consent: NewConsent, is_now: bool) -> Result<bool> {
+        self.rooms.operate.withdraw_consent(caller, consent, is_now).await
+    }
+
+    /// What counts of a person (in E.164) and a purpose.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`](crate::error::ErrorKind::LedgerUnavailable).
+    pub async fn latest_consent(&self, number: &str, purpose: Purpose) -> Result<Option<Latest>> {
+        self.rooms.operate.latest_consent(E164(number), purpose).await
     }
 
     /// Records what stands in a file of this name, all of it or nothing.
@@ -68,7 +79,7 @@ impl Engine {
         Ok((to.e164().to_owned(), expires))
     }
 
-    /// Every record of this number, latest first; and the number, in E.164.
+    /// Every record of this number and of others that may be the same phone, latest first; and the number, in E.164.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidNumber`](crate::error::ErrorKind::InvalidNumber) or

@@ -12,7 +12,7 @@ mod repost;
 mod room;
 pub mod segments;
 
-pub use offer::{OPTED_OUT_SINCE, TOO_LATE, Terms, rests};
+pub use offer::{OPTED_OUT_SINCE, TOO_LATE, Terms, rests, too_late};
 pub use progress::{Followed, Progress};
 pub use recorder::Recorder;
 pub use recover::Recovery;

@@ -1,7 +1,8 @@
 //! Consents: what people agreed to, and what they withdrew.
 //!
 //! A record is never changed and never forgotten. The latest one of a person and a purpose counts, by the time
-//! at which it was said. A STOP withdraws what was given before it, in the step that records the STOP.
+//! at which it was said. A STOP withdraws what was given before it, in the step that records the STOP, also where
+//! that is written down later.
 
 use std::fmt;
 
@@ -97,6 +98,14 @@ pub trait Consents: Send + Sync {
     /// Keeps what an operator is about to do, and records it, in one step. Returns whether it is news: the same
     /// record is kept once.
     async fn record_consent(&self, new: NewConsent, act: Act) -> Result<bool>;
+
+    /// Keeps what an operator is about to do, and records that somebody withdrew it just now: it counts from now
+    /// on, whatever a clock that is ahead has said. Returns whether it is news.
+    async fn withdraw_from_now(&self, new: NewConsent, act: Act) -> Result<bool>;
+
+    /// Records that a STOP of this time took back every consent until then, where it changes nothing else any
+    /// more.
+    async fn withdraw_all(&self, number: E164<'_>, source: &str, at: Timestamp) -> Result<()>;
 
     /// Takes in a file of records, all of them or none: they are there for everybody when this returns, and for
     /// nobody before. They are written some at a time, so that others can use the ledger in between.

@@ -14,7 +14,7 @@ use crate::sms::reply::YesWords;
 #[schemars(rename = "Consent")]
 pub struct Consent {
     /// Texts for these purposes go only to people whose consent is on record (`sms-mcp consent`). Nothing set:
-    /// none is asked for.
+    /// none is asked for. What is asked of transactional texts is asked of marketing too. What is asked of transactional texts is asked of marketing too.
     pub required_for: Vec<Purpose>,
     /// What `sms-mcp consent ask` sends to somebody, who may answer YES. Nothing set: nobody can be asked so.
     #[serde(skip_serializing_if = "Option::is_none")]

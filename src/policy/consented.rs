@@ -100,6 +100,9 @@ mod tests {
         assert!(told(&marketing, |_, _| {}).unwrap().contains("no consent is on record"));
         assert_eq!(told(&marketing, |ask, _| ask.purpose = Purpose::Transactional), None);
         assert!(told(&Purpose::ALL, |ask, _| ask.purpose = Purpose::Transactional).is_some());
+        let transactional = [Purpose::Transactional];
+        assert!(told(&transactional, |_, _| {}).is_some(), "the other word for it is no way around");
+        assert!(told(&transactional, |ask, _| ask.purpose = Purpose::Transactional).is_some());
         assert_eq!(told(&marketing, |_, facts| given(facts, GIVEN)), None);
         let withdrawn = Latest { is_given: false, ..GIVEN };
         assert!(told(&marketing, |_, facts| given(facts, withdrawn)).unwrap().contains("withdrawn"));

@@ -12,6 +12,7 @@ use crate::setting::Span;
 use crate::sms::destination::Destination;
 use crate::sms::facts::{Limits, Scope};
 use crate::sms::money::Amount;
+use crate::sms::purpose::Purpose;
 
 /// The policy. See the text of the folder's module.
 #[derive(Clone, Debug)]
@@ -86,7 +87,12 @@ impl Policy {
 
     /// The same, with these rules about consent.
     #[must_use]
-    pub fn consenting(self, consent: Consent) -> Self {
+    pub fn consenting(self, mut consent: Consent) -> Self {
+        let needs = |purpose| consent.required_for.contains(&purpose);
+        // Or who calls would need none by saying that it is marketing.
+        if needs(Purpose::Transactional) && !needs(Purpose::Marketing) {
+            consent.required_for.push(Purpose::Marketing);
+        }
         Self { consent, ..self }
     }
 

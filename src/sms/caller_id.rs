@@ -379,6 +379,27 @@ pub fn same_phone(e164: &str) -> Vec<String> {
     spelled.into_iter().flatten().collect()
 }
 
+/// Those of [`same_phone`] that are this person beyond doubt: what somebody allows under one of them is allowed
+/// under the other. Where both numbers are in use, as a Brazilian line and the mobile with one more digit, they may
+/// be two people; Argentina gives each ten digits once, and the 9 before them says only that it is a mobile.
+pub fn same_person(e164: &str) -> Vec<String> {
+    let is_valid = |e164: &str| Number::parse(e164, None).is_ok_and(|number| number.is_valid());
+    let is_one = |other: &String| {
+        let [shorter, longer] = if e164.len() < other.len() { [e164, other] } else { [other, e164] };
+        let ten = shorter.strip_prefix("+54").filter(|national| national.len() == 10);
+        if ten.is_some_and(|national| longer.strip_prefix("+549") == Some(national)) {
+            return true;
+        }
+        match (is_valid(e164), is_valid(other)) {
+            (true, true) => false,
+            // The one that is not in use may be a spelling of several that are.
+            (false, true) => same_phone(e164).len() == 1,
+            (_, false) => same_phone(other).len() == 1,
+        }
+    };
+    same_phone(e164).into_iter().filter(is_one).collect()
+}
+
 /// Somebody whom the ledger knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {

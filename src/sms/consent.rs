@@ -1,7 +1,9 @@
 //! Whether somebody agreed to texts of one purpose, by the latest that is on record of it.
 //!
 //! Nothing on record is no. Of several records the one of the latest time counts, whoever made it and whenever
-//! it was written down; of two of one moment the withdrawal.
+//! it was written down; of several of one moment the withdrawal, and without one the consent that ends first.
+
+use std::cmp::Reverse;
 
 /// The latest that is on record about one person and one purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +14,13 @@ pub struct Latest {
     pub at_ms: i64,
     /// From when on it does not count any more.
     pub expires_ms: Option<i64>,
+}
+
+impl Latest {
+    /// The one of several counts that has the highest of these.
+    pub fn rank(&self) -> (i64, bool, Reverse<i64>) {
+        (self.at_ms, !self.is_given, Reverse(self.expires_ms.unwrap_or(i64::MAX)))
+    }
 }
 
 /// Why there is no consent.
@@ -51,6 +60,16 @@ pub fn missing(latest: Option<&Latest>, leaves_ms: i64) -> Option<Missing> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_one_moment_the_withdrawal_counts_and_then_the_consent_that_ends_first() {
+        let given = |at_ms, expires_ms| Latest { is_given: true, at_ms, expires_ms };
+        let withdrawn = Latest { is_given: false, ..given(10, None) };
+        let ranked =
+            [given(9, Some(50)), given(10, None), given(10, Some(90)), given(10, Some(60)), withdrawn];
+        assert!(ranked.is_sorted_by_key(Latest::rank), "{ranked:?}");
+        assert!(given(11, None).rank() > withdrawn.rank());
+    }
 
     #[test]
     fn only_a_consent_that_was_given_and_holds_then_is_one() {

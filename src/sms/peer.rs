@@ -64,11 +64,12 @@ impl Rules {
         }
     }
 
-    /// Whether anything depends on whom a message goes to, or on who it is from.
+    /// Whether anything depends on whom a message goes to and on what they agreed to, or on who it is from.
     pub fn has_lists(&self) -> bool {
         !(self.allow_destinations.is_empty()
             && self.deny_destinations.is_empty()
-            && self.allow_senders.is_empty())
+            && self.allow_senders.is_empty()
+            && self.consent_for.is_empty())
     }
 
     /// Why a message to this person from this sender is kept back, if it is.

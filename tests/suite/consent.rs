@@ -223,7 +223,7 @@ async fn agrees(bench: &Bench, n: usize, is_given: bool, expires: Option<&str>) 
     let news = if is_given {
         bench.engine.add_consent(&person(), consent).await
     } else {
-        bench.engine.withdraw_consent(&operator(), consent).await
+        bench.engine.withdraw_consent(&operator(), consent, true).await
     };
     assert!(news.unwrap());
 }
@@ -331,7 +331,103 @@ async fn a_stop_takes_consent_back_and_a_start_does_not_bring_it_back() {
     assert_eq!(bench.kind(ad(1, "Again")).await, None);
     let (_, records) = bench.engine.consents_of(&operator(), &fictional(1)).await.unwrap();
     assert_eq!(records[1].said.at, Timestamp(NOON + 1_000));
-    assert_eq!((records.len(), records[1].said.source.as_str()), (3, "opt-out: reply"));
+    assert_eq!((records.len(), records[1].said.source.as_str()), (4, "opt-out: reply"));
+}
+
+#[tokio::test]
+async fn a_stop_that_is_told_late_takes_back_what_was_given_before_it_also_where_a_start_has_ended_it() {
+    let bench = bench(Mode::Off);
+    let number = fictional(1);
+    let from = || number.as_str().into();
+    let reply = |text: &str, at_ms| {
+        Event::Reply(Reply {
+            vendor_id: format!("r-{text}"),
+            from: from(),
+            to: "36179".into(),
+            text: text.into(),
+            at: Timestamp(at_ms),
+            content: None,
+            is_again: false,
+            is_answered: false,
+        })
+    };
+    bench.later(9_000);
+    bench.report(reply("STOP", NOON + 1_003)).await;
+    bench.report(reply("START", NOON + 5_003)).await;
+    // A list that names the second alone, and a STOP of another channel, both ended by that START.
+    let listed =
+        Event::OptOut { number: from(), is_out: true, at: Some(Timestamp(NOON + 2_000)), heard_by: None };
+    bench.report(listed).await;
+    let given = |at: &'static str| Given {
+        number: &number,
+        purpose: Purpose::Marketing,
+        is_given: true,
+        source: "form",
+        wording: None,
+        at: Some(at),
+        expires: None,
+    };
+    for (at, kind) in
+        [("2027-01-15T12:00:02.900Z", Some(ErrorKind::ConsentMissing)), ("2027-01-15T12:00:06Z", None)]
+    {
+        let consent = given(at).read(None, bench.clock_now()).unwrap();
+        bench.engine.add_consent(&person(), consent).await.unwrap();
+        assert_eq!(bench.kind(ad(1, "Sale")).await, kind, "{at}");
+    }
+}
+
+#[test]
+fn an_export_that_does_not_fit_on_the_disk_fails_and_a_reader_that_goes_away_is_no_error() {
+    let full = std::path::Path::new("/dev/full");
+    if !full.exists() {
+        return;
+    }
+    let desk = Desk::new(&asking());
+    assert!(import(&desk, &file(&desk, 2_100, "")).out.contains("2,099 recorded"));
+    let export = |out: std::process::Stdio| {
+        let mut command = desk.command();
+        command.args(["consent", "export"]).stdout(out).stderr(std::process::Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let to_full = std::fs::File::options().write(true).open(full).unwrap();
+    let ended = export(to_full.into()).wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success() && said.contains("could not all be written"), "{said}");
+    let mut reader = export(std::process::Stdio::piped());
+    drop(reader.stdout.take());
+    assert!(reader.wait_with_output().unwrap().status.success());
+}
+
+#[test]
+fn every_number_of_a_phone_is_shown_and_what_an_add_is_worth_is_said() {
+    let desk = Desk::new(&asking());
+    desk.done(&["consent", "withdraw", "+5215512345678", "--source", "phone"]);
+    let added =
+        desk.does(&["consent", "add", "+525512345678", "--source", "form", "--at", "2026-01-02"], "add");
+    assert!(added.err.contains("expires never, by form; does not count, withdrawn 20"), "{added:?}");
+    assert!(added.out.contains("it does not count: the consent was withdrawn"), "{added:?}");
+    let shown = desk.done(&["consent", "show", "+525512345678"]);
+    assert!(shown.out.lines().next().unwrap().contains("phone, as +5215512345678"), "{shown:?}");
+    let other = Desk::new(&asking());
+    let copy = other.file("copy.csv", exported(&desk));
+    assert!(import(&other, &copy).out.contains("2 recorded"));
+    let late = desk.done(&["consent", "withdraw", "+525512345678", "--at", "2026-01-01"]);
+    assert!(!late.out.contains("does not count"), "{late:?}");
+    desk.does(&["consent", "add", &fictional(1), "--source", "form", "--at", "2026-01-03"], "add");
+    let late = desk.done(&["consent", "withdraw", &fictional(1), "--at", "2026-01-01"]);
+    assert!(late.out.contains("it does not count: they agreed (2026-01-03"), "{late:?}");
+}
+
+#[test]
+fn config_check_says_where_a_text_that_nobody_calls_marketing_needs_no_consent() {
+    let told = |settings: &str| {
+        let checked = Desk::new(settings).done(&["config", "check"]);
+        checked.out.contains("[consent] asks for marketing alone")
+    };
+    assert!(told(&asking()));
+    assert!(!told(WIDE));
+    assert!(!told(&(asking() + "[[sender]]\nid = \"ACME\"\npurpose = \"marketing\"\n")));
+    assert!(!told(&asking().replace("[\"marketing\"]", "[\"transactional\"]")));
 }
 
 async fn says(bench: &Bench, n: usize, text: &str) {

@@ -116,12 +116,14 @@ impl Sheet {
         &self.digest
     }
 
-    /// Looks at every row.
+    /// Looks at every row. Returns how many there are, and a digest of all that they say as it is read here: whose
+    /// number a national one is depends on the settings.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`], with the lines of all that is wrong.
-    pub fn check(&self, file: &Path, read: &ReadRow<'_>) -> Result<Counts> {
+    pub fn check(&self, file: &Path, read: &ReadRow<'_>) -> Result<(Counts, [u8; 32])> {
         let (mut counts, mut faults, mut more) = (Counts::default(), Vec::new(), 0);
+        let mut said = Sha256::new();
         let (mut ragged, mut scanner) = (Ragged::default(), self.scanner(self.rows));
         loop {
             let row = match scanner.row() {
@@ -140,8 +142,10 @@ impl Sheet {
                 continue;
             }
             match self.read(&row, read) {
-                Ok(consent) if consent.is_given => counts.given += 1,
-                Ok(_) => counts.withdrawn += 1,
+                Ok(consent) => {
+                    *(if consent.is_given { &mut counts.given } else { &mut counts.withdrawn }) += 1;
+                    say(&mut said, &consent);
+                }
                 Err(_) if faults.len() >= KEPT => more += 1,
                 Err(error) => faults.push(RefusedRecipient {
                     to: row.line.to_string(),
@@ -161,7 +165,7 @@ impl Sheet {
         if counts == Counts::default() {
             return Err(invalid(file, "it has no rows".to_owned()));
         }
-        Ok(counts)
+        Ok((counts, said.finalize().into()))
     }
 
     fn scanner(&self, place: Place) -> Scanner<'_> {
@@ -226,6 +230,26 @@ impl Sheet {
     }
 }
 
+/// Adds all that a record says, each part with its length.
+fn say(digest: &mut Sha256, consent: &NewConsent) {
+    let NewConsent { number, purpose, is_given, source, wording, at, expires } = consent;
+    let [at, expires] = [Some(*at), *expires].map(|at| at.map(|at| at.as_millis().to_string()));
+    let has_wording = if wording.is_some() { "1" } else { "0" };
+    for part in [
+        number.as_str(),
+        purpose.as_str(),
+        if *is_given { "given" } else { "withdrawn" },
+        source,
+        has_wording,
+        wording.as_deref().unwrap_or_default(),
+        at.as_deref().unwrap_or_default(),
+        expires.as_deref().unwrap_or_default(),
+    ] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+}
+
 /// What is wrong with the rows, once for each kind, with their lines.
 fn told_of(faults: &[RefusedRecipient]) -> Vec<String> {
     let lines_of = |fault: &RefusedRecipient| fault.to.parse().into_iter().collect();
@@ -261,13 +285,26 @@ mod tests {
         let rows = "number;time;source;status;expires;recorded\n+12025550100;2026-01-02;form;;;x\n\n\
                     \"+12025550101\";2026-01-03;\"a \"\"b\"\"\";withdrawn;;\n+12025550102;2026-01-04;form;given;2027-01-01;\n";
         let sheet = Sheet::of(rows.to_owned(), [0; 32]).unwrap();
-        let counts = sheet.check(Path::new("f"), &read).unwrap();
+        let (counts, _) = sheet.check(Path::new("f"), &read).unwrap();
         assert_eq!(counts, Counts { given: 2, withdrawn: 1 });
         let mut parts = sheet.parts(2, Arc::new(read));
         let (one, two, end) = (parts().unwrap(), parts().unwrap(), parts().unwrap());
         assert_eq!((one.len(), two.len(), end.len()), (2, 1, 0));
         assert_eq!((one[1].number.as_str(), one[1].source.as_str()), ("+12025550101", "a \"b\""));
         assert!(!one[1].is_given && two[0].expires.is_some());
+    }
+
+    #[test]
+    fn the_digest_of_the_rows_is_another_one_where_a_number_is_read_as_somebody_elses() {
+        let rows = "number,source,time\n0612345678,form,2026-01-02\n".to_owned();
+        let sheet = Sheet::of(rows, [0; 32]).unwrap();
+        let digest = |region: &str| {
+            let region = region.parse().unwrap();
+            let read = |given: &Given<'_>| given.read(Some(region), crate::app::now());
+            sheet.check(Path::new("f"), &read).map(|(_, digest)| digest)
+        };
+        assert_eq!(digest("FR").unwrap(), digest("FR").unwrap());
+        assert_ne!(digest("FR").unwrap(), digest("NL").unwrap());
     }
 
     #[test]

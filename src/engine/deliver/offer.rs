@@ -208,7 +208,7 @@ impl Deliver {
 }
 
 /// What becomes of what must have left by now.
-pub(super) fn too_late() -> Outcome {
+pub fn too_late() -> Outcome {
     Outcome::NotSent { retry_after_ms: None, why: TOO_LATE.to_owned() }
 }
 

@@ -11,7 +11,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::E164;
 use crate::ledger::consents::{ConsentAsk, ConsentImport, MakeConsents};
 pub use crate::ledger::consents::{ConsentRecord, Imported, NewConsent};
-use crate::sms::consent::missing;
+use crate::sms::caller_id::same_phone;
+use crate::sms::consent::{Latest, missing};
 use crate::sms::message::hex;
 use crate::sms::number::{Number, Region};
 use crate::sms::purpose::Purpose;
@@ -52,7 +53,8 @@ impl Given<'_> {
     /// [`ErrorKind::InvalidNumber`] or [`ErrorKind::InvalidArgument`], naming what is wrong.
     pub fn read(&self, region: Option<Region>, now: Timestamp) -> Result<NewConsent> {
         let number = number_of(self.number, region)?;
-        if !number.is_valid() {
+        // Who withdraws is known by whatever number there is: a STOP comes under one of an older plan.
+        if self.is_given && !number.is_valid() {
             let wrong = format!("{number} is not a number in use: no country numbers its phones like this");
             return Err(Error::new(ErrorKind::InvalidNumber, wrong));
         }
@@ -63,6 +65,9 @@ impl Given<'_> {
                 format!("({}) is still to come; nobody has said it yet", at.rfc3339()),
             ));
         }
+        // As exact as it is written: an export has the milliseconds.
+        let is_exact = self.at.is_none_or(|at| at.contains('.'));
+        let at = if self.is_given || is_exact { at } else { at.last_meant() };
         let expires = self.expires.map(|expires| time("expires", expires)).transpose()?;
         if expires.is_some_and(|expires| expires <= at) {
             return Err(invalid("expires", "is not after the time at which it was said"));
@@ -74,7 +79,7 @@ impl Given<'_> {
             number: number.e164().to_owned(),
             purpose: self.purpose,
             is_given: self.is_given,
-            source: name("source", self.source)?,
+            source: if self.is_given { word("source", self.source)? } else { name("source", self.source)? },
             wording: self.wording.map(|wording| name("wording", wording)).transpose()?,
             at,
             expires,
@@ -100,6 +105,32 @@ fn name(column: &str, text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
+/// What a person reads before they say yes: the source is a word, so that it says nothing else.
+fn word(column: &str, text: &str) -> Result<String> {
+    let word = name(column, text)?;
+    if !word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')) {
+        let shown = untrusted::escape(&word);
+        return Err(invalid(
+            column,
+            format!("\"{shown}\" is no word of a-z, 0-9, `.`, `_` and `-`, such as web-form-2026"),
+        ));
+    }
+    Ok(word)
+}
+
+/// All of it in a line, for who is to say yes to it.
+pub fn shown(consent: &NewConsent, is_now: bool) -> String {
+    let NewConsent { number, purpose, is_given, source, wording, at, expires } = consent;
+    let at = if is_now { "now".to_owned() } else { at.rfc3339() };
+    let expires = match expires {
+        _ if !is_given => String::new(),
+        None => ", expires never".to_owned(),
+        Some(expires) => format!(", expires {}", expires.rfc3339()),
+    };
+    let wording = wording.as_ref().map_or_else(String::new, |wording| format!(", wording {wording:?}"));
+    format!("{number}: {purpose}, said {at}{expires}, by {source}{wording}")
+}
+
 impl Operate {
     /// Records what somebody agreed to. Returns whether it is news.
     ///
@@ -112,23 +143,27 @@ impl Operate {
         // A word that was said after this was asked for is newer.
         let now = self.life.now();
         let consent = NewConsent { at: consent.at.min(person.was_asked(now)), ..consent };
-        let act = person.act("consent add", &subject(&consent), now);
+        let act = person.act("consent add", &shown(&consent, false), now);
         let is_news = self.ledger.record_consent(consent, act).await?;
         person.widened("consent add", ONE);
         Ok(is_news)
     }
 
-    /// Records that somebody withdrew it: what waits to be sent to them ends when it would leave. Returns whether
-    /// it is news.
+    /// Records that somebody withdrew it, or does so now (`is_now`): what waits to be sent to them ends when it
+    /// would leave. Returns whether it is news.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for what is no withdrawal, or [`ErrorKind::LedgerUnavailable`].
-    pub async fn withdraw_consent(&self, caller: &Caller, consent: NewConsent) -> Result<bool> {
+    pub async fn withdraw_consent(&self, caller: &Caller, consent: NewConsent, is_now: bool) -> Result<bool> {
         if consent.is_given {
             return Err(invalid("status", "says that it was given"));
         }
-        let act = caller.act("consent withdraw", &subject(&consent), self.life.now());
-        let is_news = self.ledger.record_consent(consent, act).await?;
+        let act = caller.act("consent withdraw", &shown(&consent, is_now), self.life.now());
+        let is_news = if is_now {
+            self.ledger.withdraw_from_now(consent, act).await?
+        } else {
+            self.ledger.record_consent(consent, act).await?
+        };
         caller.acted("consent withdraw", ONE);
         Ok(is_news)
     }
@@ -184,14 +219,27 @@ impl Operate {
         Ok(expires)
     }
 
-    /// Every record of this number, latest first; and the number, in E.164.
+    /// What counts of this person and purpose.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LedgerUnavailable`].
+    pub async fn latest_consent(&self, number: E164<'_>, purpose: Purpose) -> Result<Option<Latest>> {
+        self.ledger.latest_consent(number, purpose).await
+    }
+
+    /// Every record of this number and of others that may be the same phone, latest first; and the number, in E.164.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidNumber`] or [`ErrorKind::LedgerUnavailable`].
     pub async fn consents_of(&self, caller: &Caller, number: &str) -> Result<(String, Vec<ConsentRecord>)> {
         let number = number_of(number, self.default_region)?;
         caller.looked("consent show");
-        Ok((number.e164().to_owned(), self.ledger.consents_of(E164(number.e164())).await?))
+        let mut records = self.ledger.consents_of(E164(number.e164())).await?;
+        for other in same_phone(number.e164()) {
+            records.extend(self.ledger.consents_of(E164(&other)).await?);
+        }
+        records.sort_by_key(|record| (std::cmp::Reverse(record.said.at), record.said.is_given));
+        Ok((number.e164().to_owned(), records))
     }
 
     /// Records behind this one, in the order in which they were written down.
@@ -210,10 +258,6 @@ impl Operate {
 fn wording_of(question: &str) -> String {
     let digest = hex(&Sha256::digest(question.as_bytes()));
     format!("ask-{}", digest.get(..12).unwrap_or_default())
-}
-
-fn subject(consent: &NewConsent) -> String {
-    format!("{}: {}, by {}", consent.number, consent.purpose, consent.source)
 }
 
 #[cfg(test)]
@@ -244,10 +288,11 @@ mod tests {
         assert_eq!(consent.expires.unwrap().rfc3339(), "2027-10-31T23:00:00.000Z");
         assert_eq!(read(|given| given.at = None).unwrap().at.rfc3339(), "2026-11-28T12:00:00.000Z");
         type Case = (fn(&mut Given<'_>), &'static str);
-        let wrong: [Case; 9] = [
+        let wrong: [Case; 10] = [
             (|given| given.number = "12025550123", "country"),
             (|given| given.number = "+1 202 555", "+1"),
             (|given| given.source = " ", "`source` is empty"),
+            (|given| given.source = "form, expires never", "is no word"),
             (|given| given.wording = Some("a\nb"), "`wording` must be"),
             (|given| given.at = Some("2026-11-01T10:00:00"), "is no time"),
             (|given| given.at = Some("01/02/2026"), "is no time"),
@@ -259,5 +304,43 @@ mod tests {
             let told = read(change).unwrap_err();
             assert!(told.contains(words), "{words}: {told}");
         }
+    }
+
+    #[test]
+    fn a_withdrawal_counts_at_the_last_moment_that_its_time_may_mean_and_under_any_number() {
+        let withdrawn = |number: &'static str, at: &'static str| {
+            read(|given| {
+                *given = Given {
+                    number,
+                    at: Some(at),
+                    is_given: false,
+                    expires: None,
+                    source: "by phone",
+                    ..*given
+                };
+            })
+            .map(|consent| consent.at.rfc3339())
+        };
+        for (at, counts) in [
+            ("2026-11-22", "2026-11-22T23:59:59.999Z"),
+            ("2026-11-22T10:15:00Z", "2026-11-22T10:15:59.999Z"),
+            ("2026-11-22T10:15:07Z", "2026-11-22T10:15:07.999Z"),
+            ("2026-11-22T00:00:00.000Z", "2026-11-22T00:00:00.000Z"),
+        ] {
+            assert_eq!(withdrawn("+12025550123", at).as_deref(), Ok(counts), "{at}");
+        }
+        assert!(withdrawn("+5215512345678", "2026-11-22").is_ok(), "an export has a STOP under it");
+        assert!(read(|given| given.number = "+5215512345678").is_err());
+        assert_eq!(read(|_| {}).unwrap().at.rfc3339(), "2026-11-01T00:00:00.000Z", "an early yes is no harm");
+    }
+
+    #[test]
+    fn who_says_yes_reads_all_that_it_says_yes_to() {
+        let mut consent = read(|given| given.wording = Some("a\", expires never")).unwrap();
+        let line = "+12025550123: marketing, said 2026-11-01T00:00:00.000Z, expires 2027-10-31T23:00:00.000Z, by \
+                    web-form, wording \"a\\\", expires never\"";
+        assert_eq!(shown(&consent, false), line);
+        consent = NewConsent { expires: None, wording: None, ..consent };
+        assert_eq!(shown(&consent, true), "+12025550123: marketing, said now, expires never, by web-form");
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::caller::{Caller, Person};
 use crate::engine::receive::PATIENCE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{OptOut, Pending};
-use crate::sms::caller_id::same_phone;
+use crate::sms::caller_id::{same_person, same_phone};
 use crate::sms::number::Number;
 use crate::sms::reply::Meaning;
 
@@ -77,8 +77,8 @@ impl Operate {
         }
         self.ledger.opt_out(number.e164(), is_out, BY_OPERATOR, now).await?;
         if !is_out {
-            // What another number of the same phone holds back would hold back this one too.
-            for other in same_phone(number.e164()) {
+            // What another spelling of this number holds back would hold back this one too.
+            for other in same_person(number.e164()) {
                 self.ledger.opt_out(&other, false, BY_OPERATOR, now).await?;
             }
         }
@@ -86,7 +86,15 @@ impl Operate {
             Wants::NoTexts => caller.acted("opt-out add", ONE),
             Wants::Texts(person) => person.widened("opt-out remove", ONE),
         }
-        let notes = self.tell_vendors(&number, is_out).await;
+        let mut notes = self.tell_vendors(&number, is_out).await;
+        if !is_out {
+            // Another person's word is not lifted with it: more is stopped than less.
+            for other in same_phone(number.e164()) {
+                if self.ledger.out_since(&other).await?.is_some() {
+                    notes.push(format!("{other} asked for no texts and may be the same phone: {number} gets none while that stands"));
+                }
+            }
+        }
         Ok((number.e164().to_owned(), notes))
     }
 

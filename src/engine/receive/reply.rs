@@ -315,10 +315,11 @@ impl Receive {
             self.take_yes(carrier, who, (asked.whole, asked.at)).await?;
         }
         for number in whom {
-            if matches!(asked.order, Order::Again | Order::Listed)
-                && self.is_overtaken(carrier, asked, number).await?
-            {
-                continue;
+            if matches!(asked.order, Order::Again | Order::Listed) && asked.meaning == Meaning::Stop {
+                self.withdraw(number, asked).await?;
+                if self.is_overtaken(carrier, asked, number).await? {
+                    continue;
+                }
             }
             // Of two wishes in one moment, the START that had to be told again is the older one.
             let at = if asked.order == Order::Again && asked.meaning == Meaning::Start {
@@ -339,13 +340,19 @@ impl Receive {
         Ok(news)
     }
 
+    /// What a STOP that is told again, or listed, takes back, also where a START has ended it since.
+    async fn withdraw(&self, number: &Number, asked: &Asked<'_>) -> Result<()> {
+        let at = asked.at.min(self.life.now());
+        let at = if asked.order == Order::Listed { at.last_meant() } else { at };
+        self.ledger.withdraw_all(E164(number.e164()), asked.source, at).await
+    }
+
     /// Whether a STOP that is told again, or listed, is older than a START that this person sent the same
     /// way.
     async fn is_overtaken(&self, carrier: &Carrier, asked: &Asked<'_>, number: &Number) -> Result<bool> {
-        let at = if asked.order == Order::Listed { last_of(asked.at) } else { asked.at };
+        let at = if asked.order == Order::Listed { asked.at.last_meant() } else { asked.at };
         let store = &self.ledger;
-        Ok(asked.meaning == Meaning::Stop
-            && store.has_started_since(ProviderName(carrier.name()), E164(number.e164()), at).await?)
+        store.has_started_since(ProviderName(carrier.name()), E164(number.e164()), at).await
     }
 
     /// Whether a STOP that is on record, and may be that one told again, may as well be another one, said
@@ -529,12 +536,6 @@ async fn tell_opt_out(carriers: &Carriers, life: &Life, provider: &str, number: 
             return;
         }
     }
-}
-
-/// The last moment that a vendor may mean by this one: some name the day alone, or the minute.
-fn last_of(at: Timestamp) -> Timestamp {
-    let whole = [86_400_000, 60_000, 1_000, 1].into_iter().find(|ms| at.as_millis() % ms == 0).unwrap_or(1);
-    at.plus_ms(whole - 1)
 }
 
 /// Whether the operator has to say who this was.

@@ -20,7 +20,7 @@ use crate::engine::carriers::carrier::Carrier;
 use crate::engine::carriers::route::{Hop, Way};
 use crate::engine::contract::BulkAnswer;
 use crate::engine::deliver::outcome::{Ended, settlement_of};
-use crate::engine::deliver::rests;
+use crate::engine::deliver::{rests, too_late};
 use crate::engine::halted::not_begun;
 use crate::engine::prepared::Prepared;
 use crate::error::{Error, ErrorKind, Result};
@@ -116,8 +116,9 @@ impl Submit {
                 quote.warnings.extend(in_doubt(&doubts));
                 Ok(quote)
             }
-            Reservation::Taken { doubts, .. } => {
-                self.launch(carrier, caller, (&id, args, at), &messages).await;
+            Reservation::Taken { doubts, until_ms, .. } => {
+                let by = until_ms.map(Timestamp);
+                self.launch(carrier, caller, (&id, args, at, by), &messages).await;
                 let mut answer =
                     self.answers.bulk(caller, &id).await.map_err(|error| accepted(error, id.as_str()))?;
                 answer.warnings.extend(in_doubt(&doubts));
@@ -224,7 +225,7 @@ impl Submit {
         &self,
         carrier: &Carrier,
         caller: &Caller,
-        (id, args, at): (&BatchId, &CampaignArgs, Option<Timestamp>),
+        (id, args, at, by): (&BatchId, &CampaignArgs, Option<Timestamp>, Option<Timestamp>),
         messages: &[Prepared],
     ) {
         let campaign = Campaign {
@@ -239,8 +240,10 @@ impl Submit {
         // A whole list leaves at once: what was paused a moment ago holds for it.
         self.halting.halts().look();
         let halt = self.halting.brake(&caller.principal).pulled(carrier.name());
+        let is_late = by.is_some_and(|by| at.unwrap_or(now) > by);
         let outcome = match (halt, carrier.breaker.admit(now)) {
             (Some(halt), _) => not_begun(halt),
+            (None, _) if is_late => too_late(),
             (None, Err(resting)) => rests(carrier, resting),
             (None, Ok(())) => {
                 let mut outcome = carrier

@@ -1,5 +1,5 @@
 -- Who agreed to which texts, and who withdrew it. Nothing is overwritten: of the rows of a number and a purpose the
--- one of the latest time counts, and of two of one moment the withdrawal.
+-- one of the latest time counts, of several of one moment the withdrawal, and without one what expires first.
 CREATE TABLE consent (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,   -- never used twice: pages of an export go on behind it
     number      TEXT NOT NULL,
@@ -14,7 +14,11 @@ CREATE TABLE consent (
     approver    TEXT,                    -- whose proof it was
     import      INTEGER                  -- the import that it came with
 ) STRICT;
-CREATE INDEX consent_latest ON consent (number, purpose, at_ms DESC, given);
+CREATE INDEX consent_latest ON consent (number, purpose, at_ms DESC, given, coalesce(expires_ms, 9223372036854775807));
+-- Who wants no more texts by now agrees to none that is written down later, and was given before.
+INSERT INTO consent (number, purpose, given, source, at_ms, recorded_ms, recorded_by)
+SELECT number, purpose, 0, 'opt-out: ' || source, at_ms, at_ms, ''
+FROM opt_out, (SELECT 0 AS purpose UNION ALL SELECT 1);
 -- Files of consents that were taken in, or are being: their rows are there for nobody while `owner` is set.
 CREATE TABLE consent_import (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -9,8 +9,8 @@ use super::states::sql;
 use crate::clock::Timestamp;
 use crate::ledger::Act;
 use crate::ledger::consents::{AT_ONCE, ConsentAsk, ConsentRecord, NewConsent};
-use crate::sms::caller_id::same_phone;
-use crate::sms::consent::Latest;
+use crate::sms::caller_id::{same_person, same_phone};
+use crate::sms::consent::{Latest, missing};
 use crate::sms::peer::Peer;
 use crate::sms::purpose::Purpose;
 
@@ -18,11 +18,12 @@ use crate::sms::purpose::Purpose;
 pub(super) const IS_THERE: &str = "(c.import IS NULL OR EXISTS (SELECT 1 FROM consent_import i WHERE i.id = c.import AND i.owner \
     IS NULL))";
 
-/// The latest record of a number and a purpose.
-fn latest_sql() -> String {
+/// The record of a number and a purpose that counts, of all of them or of the withdrawals. As [`Latest::rank`].
+fn latest_sql(is_any: bool) -> String {
+    let withdrawn = if is_any { "" } else { "c.given = 0 AND " };
     format!(
-        "SELECT c.given, c.at_ms, c.expires_ms FROM consent c WHERE c.number = ?1 AND c.purpose = ?2 AND {IS_THERE} \
-         ORDER BY c.at_ms DESC, c.given LIMIT 1"
+        "SELECT c.given, c.at_ms, c.expires_ms FROM consent c WHERE c.number = ?1 AND c.purpose = ?2 AND \
+         {withdrawn}{IS_THERE} ORDER BY c.at_ms DESC, c.given, coalesce(c.expires_ms, 9223372036854775807) LIMIT 1"
     )
 }
 
@@ -54,22 +55,42 @@ pub(super) fn record_from(row: &Row<'_>) -> rusqlite::Result<ConsentRecord> {
     })
 }
 
-/// The latest of this person, under this number or another of the same phone.
+fn latest_row(row: &Row<'_>) -> rusqlite::Result<Latest> {
+    Ok(Latest { is_given: row.get(0)?, at_ms: row.get(1)?, expires_ms: row.get(2)? })
+}
+
+/// What counts of the records under this very number.
+fn latest_under(
+    db: &Connection,
+    number: &str,
+    purpose: Purpose,
+    is_any: bool,
+) -> rusqlite::Result<Option<Latest>> {
+    let any_or_withdrawn = if is_any { sql!("{}", latest_sql(true)) } else { sql!("{}", latest_sql(false)) };
+    db.prepare_cached(any_or_withdrawn)?.query_row(params![number, purpose.number()], latest_row).optional()
+}
+
+/// What counts of this person: what they withdrew under any number that may be the same phone, and what they
+/// agreed to under one that is theirs beyond doubt.
 pub(super) fn latest(db: &Connection, number: &str, purpose: Purpose) -> rusqlite::Result<Option<Latest>> {
-    let mut statement = db.prepare_cached(sql!("{}", latest_sql()))?;
-    let mut of = |number: &str| {
-        statement
-            .query_row(params![number, purpose.number()], |row| {
-                Ok(Latest { is_given: row.get(0)?, at_ms: row.get(1)?, expires_ms: row.get(2)? })
-            })
-            .optional()
-    };
-    let mut found = of(number)?;
-    for other in same_phone(number) {
-        let rank = |latest: &Latest| (latest.at_ms, !latest.is_given);
-        found = found.into_iter().chain(of(&other)?).max_by_key(rank);
+    let mut found = latest_under(db, number, purpose, true)?;
+    let others = same_phone(number);
+    let same = if others.is_empty() { Vec::new() } else { same_person(number) };
+    for other in others {
+        let theirs = latest_under(db, &other, purpose, same.contains(&other))?;
+        found = found.into_iter().chain(theirs).max_by_key(Latest::rank);
     }
     Ok(found)
+}
+
+/// When the last was said that is on record under any number of this phone.
+pub(super) fn newest_ms(db: &Connection, number: &str, purpose: Purpose) -> rusqlite::Result<Option<i64>> {
+    let mut newest = latest_under(db, number, purpose, true)?;
+    for other in same_phone(number) {
+        let theirs = latest_under(db, &other, purpose, true)?;
+        newest = newest.into_iter().chain(theirs).max_by_key(Latest::rank);
+    }
+    Ok(newest.map(|newest| newest.at_ms))
 }
 
 /// The same where one is needed, by our settings or by those of another process.
@@ -81,14 +102,30 @@ pub(super) fn latest_if_needed(
     if needs_consent(needed_for, peers, purpose) { latest(db, number, purpose) } else { Ok(None) }
 }
 
+/// Whether a text waits because another process alone asks for a consent that is missing: it does so for as long as
+/// that one lives.
+pub(super) fn waits_for_consent(
+    db: &Connection,
+    (needed_for, peers): (&[Purpose], &[Peer]),
+    (number, purpose): (&str, Purpose),
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    if needed_for.contains(&purpose) || !needs_consent(&[], peers, purpose) {
+        return Ok(false);
+    }
+    Ok(missing(latest(db, number, purpose)?.as_ref(), now.as_millis()).is_some())
+}
+
 /// Whether a text for this purpose needs one.
-pub(super) fn needs_consent(needed_for: &[Purpose], peers: &[Peer], purpose: Purpose) -> bool {
+fn needs_consent(needed_for: &[Purpose], peers: &[Peer], purpose: Purpose) -> bool {
     needed_for.contains(&purpose) || peers.iter().any(|peer| peer.rules.consent_for.contains(&purpose))
 }
 
 /// Writes a record, unless the same one is there.
 pub(super) fn insert(db: &Connection, new: &NewConsent, act: &Act, import: Option<i64>) -> JobResult<bool> {
     let NewConsent { number, purpose, is_given, source, wording, at, expires } = new;
+    // Nobody agreed later than it is written down: by a clock that is ahead it would outdo the STOP of a moment later.
+    let at = if *is_given { (*at).min(act.at) } else { *at };
     let added = db
         .prepare_cached(sql!(
             "INSERT INTO consent (number, purpose, given, source, wording, at_ms, expires_ms, recorded_ms, \
@@ -157,15 +194,30 @@ pub(super) fn take_yes(db: &Connection, number: &str, at: Timestamp, now: Timest
     Ok(true)
 }
 
-/// A STOP withdraws what this person had agreed to by then; that it ends does not give it back.
-pub(super) fn withdraw_by_stop(db: &Connection, number: &str, source: &str, at: Timestamp) -> JobResult<()> {
+/// Which of the words of somebody who wants no more texts it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The first, or the last before it ends.
+    New,
+    /// One more of those that a list tells every hour: the last of them is written down as it ends.
+    Again,
+}
+
+/// A STOP withdraws what this person agrees to by then, also what is written down later and was said before; that
+/// it ends does not give it back.
+pub(super) fn withdraw_by_stop(
+    db: &Connection,
+    number: &str,
+    source: &str,
+    at: Timestamp,
+    stop: Stop,
+) -> JobResult<()> {
     // Whoever was asked has answered.
     db.prepare_cached("DELETE FROM consent_ask WHERE number = ?1 AND at_ms <= ?2")?
         .execute(params![number, at.as_millis()])?;
     for purpose in Purpose::ALL {
-        let given =
-            latest(db, number, purpose)?.filter(|latest| latest.is_given && latest.at_ms <= at.as_millis());
-        if given.is_none() {
+        let latest = latest_under(db, number, purpose, true)?.filter(|latest| !latest.is_given);
+        if latest.is_some_and(|latest| stop == Stop::Again || latest.at_ms >= at.as_millis()) {
             continue;
         }
         let new = NewConsent {
@@ -230,11 +282,27 @@ mod tests {
     fn the_latest_consent_is_found_by_an_index_without_sorting() {
         let db = Connection::open_in_memory().unwrap();
         MIGRATIONS.into_iter().for_each(|migration| db.execute_batch(migration).unwrap());
-        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {}", latest_sql())).unwrap();
-        let plan: Vec<String> =
-            statement.query_map(["", "1"], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
-        let plan = plan.join("; ");
-        assert!(plan.contains("INDEX consent_latest (number=? AND purpose=?)"), "{plan}");
-        assert!(plan.contains("INTEGER PRIMARY KEY") && !plan.contains("TEMP B-TREE"), "{plan}");
+        for is_any in [true, false] {
+            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {}", latest_sql(is_any))).unwrap();
+            let plan: Vec<String> =
+                statement.query_map(["", "1"], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+            let plan = plan.join("; ");
+            assert!(plan.contains("INDEX consent_latest (number=? AND purpose=?)"), "{plan}");
+            assert!(plan.contains("INTEGER PRIMARY KEY") && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+
+    #[test]
+    fn who_had_opted_out_before_there_were_consents_agrees_to_none_that_is_written_down_later() {
+        let db = Connection::open_in_memory().unwrap();
+        let (before, after) = MIGRATIONS.split_at(29);
+        before.iter().for_each(|migration| db.execute_batch(migration).unwrap());
+        db.execute("INSERT INTO opt_out (number, at_ms, source) VALUES ('+12025550123', 50, 'reply')", [])
+            .unwrap();
+        after.iter().for_each(|migration| db.execute_batch(migration).unwrap());
+        for purpose in Purpose::ALL {
+            let found = latest(&db, "+12025550123", purpose).unwrap();
+            assert_eq!(found, Some(Latest { is_given: false, at_ms: 50, expires_ms: None }));
+        }
     }
 }

@@ -9,7 +9,8 @@ use rusqlite::{Connection, params};
 
 use super::account::note_act;
 use super::consent::{
-    COLUMNS, IS_THERE, begin, insert, is_own, latest, note_ask, record_from, take_back, take_yes,
+    COLUMNS, IS_THERE, Stop, begin, insert, is_own, latest, newest_ms, note_ask, record_from, take_back,
+    take_yes, withdraw_by_stop,
 };
 use super::job::contradiction;
 use super::states::sql;
@@ -30,6 +31,21 @@ impl Consents for SqliteLedger {
             note_act(db, &act)?;
             insert(db, &new, &act, None)
         };
+        self.writer()?.run(record).await
+    }
+
+    async fn withdraw_from_now(&self, new: NewConsent, act: Act) -> Result<bool> {
+        let record = move |db: &Connection| {
+            note_act(db, &act)?;
+            let last = newest_ms(db, &new.number, new.purpose)?.map_or(new.at, Timestamp);
+            insert(db, &NewConsent { at: last.max(new.at), ..new.clone() }, &act, None)
+        };
+        self.writer()?.run(record).await
+    }
+
+    async fn withdraw_all(&self, number: E164<'_>, source: &str, at: Timestamp) -> Result<()> {
+        let (number, source) = (number.0.to_owned(), source.to_owned());
+        let record = move |db: &Connection| withdraw_by_stop(db, &number, &source, at, Stop::New);
         self.writer()?.run(record).await
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::budget::{BUDGET_COLUMNS, Row, budget_from, look};
-use super::consent::latest_if_needed;
+use super::consent::{latest_if_needed, waits_for_consent};
 use super::facts::{counted, wrote_ago};
 use super::group::Group;
 use super::job::JobResult;
@@ -125,9 +125,15 @@ pub(super) fn release(
         )?
         .collect::<rusqlite::Result<_>>()?;
     let mut released = Released { ended, ..Released::default() };
-    let free = found.into_iter().filter(|record| !(has_lists && is_kept(record, peers)));
     let mut looked = 0;
-    for record in free.take(usize::try_from(limit).unwrap_or(usize::MAX)) {
+    for record in found {
+        if looked >= limit {
+            break;
+        }
+        let (asks, whose) = ((&*due.consent_for, &**peers), (&*record.to, record.purpose));
+        if has_lists && (is_kept(&record, peers) || waits_for_consent(db, asks, whose, due.now)?) {
+            continue;
+        }
         looked += 1;
         let id = record.id.clone();
         let asked = Asked { db, due, peers, record: &record };

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::consent::withdraw_by_stop;
+use super::consent::{Stop, withdraw_by_stop};
 use super::group::Group;
 use super::job::JobResult;
 use super::states::{IS_TO, WAITS, sql};
@@ -49,8 +49,10 @@ pub(super) fn opt_out(
         let mut said = db.prepare_cached("SELECT source, at_ms FROM opt_out WHERE number = ?1")?;
         let said: Option<(String, i64)> =
             said.query_row([number], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let goes = said.is_some_and(|(by, at_ms)| takes_back((&by, Timestamp(at_ms)), source, at));
-        return Ok(goes && db.prepare_cached("DELETE FROM opt_out WHERE number = ?1")?.execute([number])? > 0);
+        let goes = said.filter(|(by, at_ms)| takes_back((by, Timestamp(*at_ms)), source, at));
+        let Some((by, at_ms)) = goes else { return Ok(false) };
+        withdraw_by_stop(db, number, &by, Timestamp(at_ms), Stop::New)?;
+        return Ok(db.prepare_cached("DELETE FROM opt_out WHERE number = ?1")?.execute([number])? > 0);
     }
     let added = db
         .prepare_cached(
@@ -62,7 +64,7 @@ pub(super) fn opt_out(
         db.prepare_cached("UPDATE opt_out SET at_ms = max(at_ms, ?2) WHERE number = ?1")?
             .execute(params![number, at.as_millis()])?;
     }
-    withdraw_by_stop(db, number, source, at)?;
+    withdraw_by_stop(db, number, source, at, if added == 0 { Stop::Again } else { Stop::New })?;
     let mut statement =
         db.prepare_cached(sql!("SELECT {OPEN_COLUMNS} FROM message WHERE {IS_TO} AND {WAITS} ORDER BY seq"))?;
     let queued: Vec<Open> = statement.query_map([number], open_from)?.collect::<rusqlite::Result<_>>()?;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::consent::{latest, needs_consent};
+use super::consent::{latest, waits_for_consent};
 use super::group::Group;
 use super::job::JobResult;
 use super::opt_out::opted_out;
@@ -205,7 +205,7 @@ fn expire(db: &Connection, owner: i64, claim: &Claim) -> JobResult<()> {
 /// The head of the queue for this provider, at most `most`: one for each person, or whoever hands them over
 /// at the same time could hand over the later one first. For a request that carries several: those with the
 /// sender of the first, and no message to a person overtakes an earlier one. What the lists of another
-/// process keep out waits for as long as that one lives.
+/// process keep out, and what lacks a consent that it alone asks for, waits for as long as that one lives.
 fn pick(db: &Connection, owner: i64, claim: &Claim, most: u32, peers: &[Peer]) -> JobResult<Picked> {
     let mut picked = Picked::default();
     let mut seen = HashSet::new();
@@ -279,7 +279,11 @@ fn pick_from(
         if !(seen.insert(message.to.clone()) && is_joinable) || (has_lists && is_kept(&message, peers)) {
             continue;
         }
-        match why_not(db, claim, peers, &message)? {
+        let (asks, whose) = ((&*claim.consent_for, peers), (&*message.to, message.purpose));
+        if has_lists && waits_for_consent(db, asks, whose, claim.now)? {
+            continue;
+        }
+        match why_not(db, claim, &message)? {
             Some(why) => picked.unwanted.push((message, why)),
             None => picked.messages.push(message),
         }
@@ -299,11 +303,11 @@ struct Picked {
 type WhyNot = (ErrorKind, &'static str);
 
 /// Why a message may not leave by what its recipient said, asked at the moment at which it would.
-fn why_not(db: &Connection, claim: &Claim, peers: &[Peer], message: &Record) -> JobResult<Option<WhyNot>> {
+fn why_not(db: &Connection, claim: &Claim, message: &Record) -> JobResult<Option<WhyNot>> {
     if message.purpose == Purpose::Marketing && is_objection_pending(db, &message.to)? {
         return Ok(Some((ErrorKind::OptedOut, "a reply of this person seems to ask for no more texts")));
     }
-    if !needs_consent(&claim.consent_for, peers, message.purpose) {
+    if !claim.consent_for.contains(&message.purpose) {
         return Ok(None);
     }
     let latest = latest(db, &message.to, message.purpose)?;

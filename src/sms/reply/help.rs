@@ -56,7 +56,7 @@ impl HelpWords {
             match super::meaning(word, None, stop) {
                 super::Meaning::Stop => Err(format!("has \"{shown}\", which asks for no more texts")),
                 super::Meaning::Start => Err(format!("has \"{shown}\", which asks for texts again")),
-                super::Meaning::Help | super::Meaning::Other => Ok(folded),
+                super::Meaning::Help | super::Meaning::Objection | super::Meaning::Other => Ok(folded),
             }
         };
         list.iter().map(read).collect::<Result<_, _>>().map(Self)
