@@ -24,7 +24,8 @@ struct Language {
     /// A phrase a line: words with their alternatives (`a/b`), those that may be left out (`please?`), and `>` behind
     /// a phrase that must end its clause, or be said for good.
     phrases: &'static str,
-    /// Words shortly before a phrase with which it is no order: who else it is said of, or a second "not".
+    /// Words shortly before a phrase with which it is no order: who else it is said of, or a second "not". One with
+    /// `~` counts where the phrase begins with "don't" alone: "could you stop" is an order, "you never" is none.
     before: &'static str,
     /// Words of a condition or a time: with one of them in its clause it is no order for good.
     turning: &'static str,
@@ -57,7 +58,7 @@ const LANGUAGES: [Language; 8] = [
             want/like to unsubscribe/optout
             want/like to opt out
             leave me alone",
-        before: "you u why they he she we it nobody cant cannot wont dont not never didnt did wouldnt hope",
+        before: "~you ~u why they he she we it nobody cant cannot wont dont not never didnt did wouldnt hope",
         turning: "until till unless when while if before after yet tonight today tomorrow during because instead except",
         for_good: "again anymore ever more",
     },
@@ -101,7 +102,7 @@ const LANGUAGES: [Language; 8] = [
             dejen/deje/deja/paren/pare de enviarme/mandarme/escribirme/molestarme/contactarme
             bórrenme/bórreme/quítenme/quíteme/elimínenme/elimíneme/sáquenme/sáqueme de su/la/esta/sus lista/listas
             borren/borre/eliminen/elimine mi número",
-        before: "por qué ustedes",
+        before: "qué ustedes",
         turning: "cuando hasta antes hoy mañana salvo excepto porque",
         for_good: "nunca",
     },
@@ -114,7 +115,7 @@ const LANGUAGES: [Language; 8] = [
             pare/parem de enviar/mandar mensagens/mensagem/sms
             me tire/tirem/remova/removam da sua? lista
             apague/apaguem/remova/removam/exclua/excluam o? meu número",
-        before: "por que você vocês",
+        before: "que você vocês",
         turning: "quando até antes hoje amanhã exceto",
         for_good: "nunca",
     },
@@ -172,8 +173,11 @@ const WITHOUT_SPACES: [&str; 10] = [
 ];
 
 /// What may stand behind a phrase that ends its clause.
-const COURTESIES: &str = "please pls plz thanks thank you thx ty ok okay now immediately at all guys sir bitte danke merci svp s'il \
+const COURTESIES: &str = "please pls plz thanks thank you thx ty ok okay at all guys sir bitte danke merci svp s'il \
     vous plaît por favor gracias obrigado obrigada grazie per alstublieft dank u je пожалуйста спасибо";
+
+/// What a phrase begins with that says "don't".
+const NEGATED: [&str; 3] = ["dont", "never", "do"];
 
 /// A word of a phrase.
 struct Piece {
@@ -184,11 +188,14 @@ struct Piece {
 struct Phrase {
     pieces: Vec<Piece>,
     must_close: bool,
+    /// Whether it begins with "don't".
+    is_negated: bool,
 }
 
 struct Read {
     phrases: Vec<Phrase>,
-    before: Vec<String>,
+    /// Each with whether it counts before "don't" alone.
+    before: Vec<(String, bool)>,
     turning: Vec<String>,
     for_good: Vec<String>,
 }
@@ -203,13 +210,20 @@ fn phrase(line: &str) -> Phrase {
         is_optional: word.ends_with('?'),
         words: word.trim_end_matches('?').split('/').map(letters).collect(),
     };
-    Phrase { pieces: line.split_whitespace().map(piece).collect(), must_close }
+    let pieces: Vec<Piece> = line.split_whitespace().map(piece).collect();
+    let is_negated =
+        pieces.first().is_some_and(|first| first.words.iter().any(|word| NEGATED.contains(&&**word)));
+    Phrase { pieces, must_close, is_negated }
 }
 
 static READ: LazyLock<Vec<Read>> = LazyLock::new(|| {
     let read = |language: &Language| Read {
         phrases: language.phrases.lines().map(|line| phrase(line.trim())).collect(),
-        before: folded(language.before),
+        before: language
+            .before
+            .split_whitespace()
+            .map(|word| (letters(word), word.starts_with('~')))
+            .collect(),
         turning: folded(language.turning),
         for_good: folded(language.for_good),
     };
@@ -260,7 +274,10 @@ impl Read {
 
     fn begins(&self, phrase: &Phrase, near: &[String], rest: &[String]) -> bool {
         let Some(behind) = after(&phrase.pieces, rest) else { return false };
-        let is_turned = near.iter().any(|word| self.before.contains(word));
+        let turns = |word: &String| {
+            self.before.iter().any(|(before, negated)| before == word && (phrase.is_negated || !negated))
+        };
+        let is_turned = near.iter().any(turns);
         let is_closed = !phrase.must_close
             || behind.iter().all(|word| AROUND.contains(word))
             || behind.iter().any(|word| self.for_good.contains(word));
