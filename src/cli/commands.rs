@@ -153,7 +153,12 @@ async fn pass(
     };
     let gate = Gate { widening, ledger, loaded: Some(loaded), proving };
     let told = match command {
-        Command::Consent { action: ConsentAction::Add(add) } => Some(consent::decision(loaded, add).await?),
+        // Where there is no approver nobody signs it, and nothing is opened before somebody has passed.
+        Command::Consent { action: ConsentAction::Add(add) }
+            if !app::deciders(ledger)?.approvers.is_empty() =>
+        {
+            Some(consent::decision(loaded, add).await?)
+        }
         _ => None,
     };
     told.iter().for_each(|decision| note(decision.subject()));

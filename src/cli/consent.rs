@@ -16,9 +16,8 @@ use super::output::{note, print_json, print_line};
 use super::proving::Proving;
 use crate::access::Decision;
 use crate::app::{self, Role};
-use crate::clock::Timestamp;
 use crate::config::Loaded;
-use crate::engine::consents::{ConsentRecord, Given, NewConsent, shown};
+use crate::engine::consents::{ConsentRecord, Given, NewConsent, shown, when};
 use crate::engine::{Caller, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sms::consent::{Latest, missing};
@@ -116,9 +115,8 @@ pub(super) async fn decision(loaded: &Loaded, add: &ConsentAdd) -> Result<Decisi
     engine.stop(END_PATIENCE).await;
     let is_overtaken = |latest: &Latest| !latest.is_given && latest.at_ms >= consent.at.as_millis();
     let newer = latest?.filter(is_overtaken);
-    let newer = newer.map_or_else(String::new, |latest| {
-        format!("; does not count, withdrawn {}", Timestamp(latest.at_ms).rfc3339())
-    });
+    let newer =
+        newer.map_or_else(String::new, |latest| format!("; does not count, withdrawn {}", when(&latest)));
     let (what, at) = (shown(&consent, add.at.is_none()), consent.at.as_millis().to_string());
     let expires = consent.expires.map(|expires| expires.as_millis().to_string());
     let at = add.at.is_some().then_some(at);
@@ -134,7 +132,7 @@ fn read(loaded: &Loaded, given: &Given<'_>) -> Result<NewConsent> {
 
 /// When what counts was said.
 fn of_when(latest: Option<&Latest>) -> String {
-    latest.map_or_else(String::new, |latest| format!(" ({})", Timestamp(latest.at_ms).rfc3339()))
+    latest.map_or_else(String::new, |latest| format!(" ({})", when(latest)))
 }
 
 const fn known(is_news: bool) -> &'static str {

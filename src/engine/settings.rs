@@ -9,7 +9,7 @@ use crate::sms::destination::Destination;
 use crate::sms::limits::Limits;
 use crate::sms::money::Amount;
 use crate::sms::purpose::Purpose;
-use crate::sms::reply::{HelpWords, StopWords};
+use crate::sms::reply::{HelpWords, StopWords, help_words};
 
 /// `[send]`: how messages are handed to the provider.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -130,7 +130,7 @@ impl Replies {
     /// [`ErrorKind::Config`] naming the word that is none, or the text that nobody could read.
     pub fn answers(&self) -> Result<Answers> {
         let wrong = |why: String| Error::new(ErrorKind::Config, why);
-        let help_words = HelpWords::new(&self.help_words, &self.words()?)
+        let help_words = help_words(&self.help_words, &self.words()?)
             .map_err(|why| wrong(format!("replies.help_words {why}")))?;
         for (name, text) in [("help_text", &self.help_text), ("stop_text", &self.stop_text)] {
             let is_unreadable =

@@ -126,12 +126,8 @@ fn stands_in(text: &str, way: &str) -> bool {
     text.match_indices(&way).any(|(at, found)| {
         let (before, behind) = (text.get(..at), text.get(at + found.len()..));
         let begins = before.unwrap_or_default().chars().next_back();
-        let mut behind = behind.unwrap_or_default().chars();
-        let is_end = |c: Option<char>| c.is_none_or(char::is_whitespace);
-        let ends = match behind.next() {
-            Some('.' | ',' | '!' | '?' | ';' | ')') => is_end(behind.next()),
-            c => is_end(c),
-        };
+        let behind = behind.unwrap_or_default().trim_start_matches(['.', ',', '!', '?', ';', ')']);
+        let ends = behind.chars().next().is_none_or(char::is_whitespace);
         ends && begins.is_none_or(|c| c.is_whitespace() || matches!(c, '(' | ':' | '<'))
     })
 }

@@ -20,6 +20,7 @@ mod announced;
 mod consent;
 mod help;
 mod objection;
+mod order;
 mod sentences;
 mod signature;
 mod words;
@@ -27,8 +28,10 @@ mod words;
 pub use announced::{announces_stop, is_announced, may_be_announced};
 pub use consent::{YesWords, is_yes};
 pub use help::{HelpWords, asks_for_help, is_keyword};
+pub use order::StopWords;
 
 use super::fold::letters;
+use order::{MAX_ORDER, MAX_PHRASE, OCTAGON, is_between, words_of};
 use signature::Split;
 
 /// What a reply asks for.
@@ -59,9 +62,6 @@ impl Meaning {
     }
 }
 
-/// Longest part of a reply that may be an order, in characters. What is longer says something else.
-const MAX_ORDER: usize = 160;
-
 /// Longest part that may be a word again and again with its courtesies, in characters. An angry person writes
 /// more.
 const MAX_REPEATED: usize = 4_000;
@@ -69,54 +69,20 @@ const MAX_REPEATED: usize = 4_000;
 /// Most words behind a word in capitals that is an order all the same.
 const MAX_BEHIND: usize = 6;
 
-/// Most words of a phrase that is one order.
-const MAX_PHRASE: usize = 4;
-
-/// Most words that the operator adds, and the longest of them, in characters.
-const MAX_OWN: usize = 200;
-const MAX_OWN_CHARS: usize = 64;
-
-/// The red octagon.
-const OCTAGON: char = '\u{1f6d1}';
-
 /// Digits that a short code has at least, where a preposition stands before it ("STOP au 36179"; not "stop at
 /// 8").
 const SHORT_CODE: usize = 4;
 
-/// The operator's own words for no more texts, beside those that are known here.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StopWords(Vec<String>);
-
-impl StopWords {
-    /// Reads a list of words or short phrases.
-    ///
-    /// # Errors
-    /// What is wrong with the list, in words that name the entry: one has no letter or digit, asks for texts
-    /// again, is longer than 64 characters, or there are more than 200.
-    pub fn new(words: &[String]) -> Result<Self, String> {
-        if words.len() > MAX_OWN {
-            return Err(format!("has {} words; at most {MAX_OWN} are taken", words.len()));
-        }
-        let read = |word: &String| {
-            let shown = super::untrusted::escape(word);
-            let folded = letters(word);
-            if folded.is_empty() {
-                return Err(format!("has \"{shown}\", in which there is no letter and no digit"));
-            }
-            if word.chars().count() > MAX_OWN_CHARS {
-                return Err(format!("has \"{shown}\", which is longer than {MAX_OWN_CHARS} characters"));
-            }
-            if words::is_start(&folded) {
-                return Err(format!("has \"{shown}\", which asks for texts again"));
-            }
-            Ok(folded)
-        };
-        words.iter().map(read).collect::<Result<_, _>>().map(Self)
-    }
-
-    fn has(&self, letters: &str) -> bool {
-        self.0.iter().any(|word| word == letters)
-    }
+/// The operator's words for help, of this list.
+///
+/// # Errors
+/// As for [`HelpWords::new`]; and one that asks for no more texts, or for texts again.
+pub fn help_words(list: &[String], stop: &StopWords) -> Result<HelpWords, String> {
+    HelpWords::new(list, |word| match meaning(word, None, stop, &HelpWords::default()) {
+        Meaning::Stop => Some("asks for no more texts"),
+        Meaning::Start => Some("asks for texts again"),
+        Meaning::Help | Meaning::Objection | Meaning::Other => None,
+    })
 }
 
 /// What this reply asks for. `calling_code` is that of the person's number (86 for China), where it is known:
@@ -171,11 +137,6 @@ fn is_stop(reply: &Split, calling_code: Option<u16>, own: &StopWords, help: &Hel
     reply.more.is_empty() && reply.order.chars().count() <= MAX_ORDER && is_whole(&reply.order)
 }
 
-/// The words of an order by their letters.
-fn words_of(order: &str) -> Vec<String> {
-    order.split(is_between).map(letters).filter(|word| !word.is_empty()).collect()
-}
-
 /// Whether a part begins with a strong word in capitals and goes on for a few words, but not as "STOP by at
 /// eight" does.
 fn is_loud(part: &str) -> bool {
@@ -187,16 +148,6 @@ fn is_loud(part: &str) -> bool {
     is_strong
         && behind.len() <= MAX_BEHIND
         && behind.first().is_none_or(|next| !words::is_going_on(&letters(next)))
-}
-
-/// Whether a character stands between words. An apostrophe does not: "don't" is one word.
-fn is_between(c: char) -> bool {
-    let is_wide = matches!(c, '\u{a1}' | '\u{ab}' | '\u{b7}' | '\u{bb}' | '\u{bf}' | '\u{60c}' | '\u{2010}'..='\u{2015}' | '\u{201c}'..='\u{2027}');
-    let is_han = matches!(
-        c,
-        '\u{3001}' | '\u{3002}' | '\u{ff01}' | '\u{ff0c}' | '\u{ff0e}' | '\u{ff1a}' | '\u{ff1b}' | '\u{ff1f}'
-    );
-    c.is_whitespace() || (c.is_ascii_punctuation() && c != '\'') || is_wide || is_han
 }
 
 /// Whether a plain word, or several, stand among nothing but courtesies, words for help and the number that the order goes

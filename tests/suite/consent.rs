@@ -466,7 +466,7 @@ async fn a_long_reply_that_asks_to_stop_pauses_marketing_to_that_number_until_th
     says(&bench, 1, OBJECTS).await;
     let refused = bench.send(ad(1, "Again")).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::OptedOut);
-    assert!(refused.next_step().contains("sms-mcp opt-out pending"), "{}", refused.next_step());
+    assert!(refused.next_step().contains("sms-mcp opt-out pending"), "{refused}: {}", refused.next_step());
     assert_eq!(bench.kind(to(1, "Your parcel is there")).await, None, "what is no marketing goes on");
     assert_eq!(bench.kind(ad(3, "Again")).await, None, "and so does marketing to others");
     bench.engine.start(true).await.unwrap();

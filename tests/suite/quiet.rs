@@ -8,12 +8,13 @@ use sms_mcp::clock::Timestamp;
 use sms_mcp::engine::Base;
 use sms_mcp::engine::contract::{BulkArgs, ListArgs, Recipient, SendAnswer, SendArgs, Status, StatusArgs};
 use sms_mcp::error::ErrorKind;
+use sms_mcp::policy::Marketing;
 use sms_mcp::policy::quiet::{Mode, Settings};
 use sms_mcp::provider::exchange::{Event, Reply};
 use sms_mcp::sms::message::{MessageId, State};
 use sms_mcp::sms::purpose::Purpose;
 
-use crate::engine::{Bench, NOON, bench_with_hours, caller, to};
+use crate::engine::{Bench, NOON, bench_made, bench_with_hours, caller, to};
 use crate::support::{Desk, eventually_async, fictional};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -147,8 +148,10 @@ async fn where_marketing_is_refused_the_answer_names_the_row_and_the_time_that_w
     assert_eq!(bench.kind(at("2027-01-17T12:00:00Z")).await, Some(ErrorKind::QuietHours), "on a Sunday");
     assert_eq!(bench.kind(at("2027-01-16T07:00:00Z")).await, None);
     // What nobody lets through is refused, and so is what is to be there before it may leave.
-    let turkish = SendArgs { to: "+905321234567".into(), ..ad(2, "anything") };
-    let hold = self::bench();
+    let turkish = SendArgs { to: "+905321234567".into(), ..ad(2, "anything: https://example.com/stop") };
+    // With a way to get no more, which is asked first where people cannot answer.
+    let ways = Marketing { way_out: vec!["https://example.com/stop".into()], ..Marketing::default() };
+    let hold = bench_made(|policy| policy.quiet_hours(Settings::default()).marketing(ways));
     hold.later(UNTIL_NIGHT);
     assert_eq!(hold.kind(turkish).await, Some(ErrorKind::QuietHours));
     let soon = SendArgs { deliver_by: Some("2027-01-16T06:00:00Z".into()), ..ad(3, "soon") };

@@ -385,7 +385,7 @@ fn over_smpp_only_an_international_type_makes_a_sender_who_they_say() {
         listed.contains("stop") && listed.contains("fits nobody") && !listed.contains("STOP"),
         "{listed}"
     );
-    assert!(said(&desk, &["config", "check", "--live"]).contains("1 sender whom nobody can tell waits"));
+    assert!(said(&desk, &["config", "check", "--live"]).contains("opt-out: 1 entry waits for you"));
     let id = listed.split_whitespace().next().unwrap().to_owned();
     let settled = desk.does(&["opt-out", "pending", "settle", &id, "+33622345678"], "settle");
     assert!(settled.out.contains("+33622345678 gets no more texts"), "{settled:?}");

@@ -229,24 +229,10 @@ impl Deliver {
         for tries in 1..=MAX_TRIES {
             let mut going = Vec::with_capacity(open.len());
             for message in open {
-                // A machine may have slept while it was in hand.
-                if self.is_too_late(message.by) {
-                    waiting.push((message, too_late()));
-                    continue;
-                }
-                if let Some(halted) = self.halting.halted(carrier.name(), &message.submission) {
-                    waiting.push((message, halted));
-                    continue;
-                }
-                // The claim has asked before the first.
-                let refused = if tries > 1 {
-                    self.opted_out_since(&message.submission, Terms::default()).await
-                } else {
-                    None
-                };
-                match refused {
-                    Some(refused) => self.ended(carrier, message, refused).await,
+                match self.hindrance(carrier, &message, tries).await {
                     None => going.push(message),
+                    Some(refused @ Outcome::Rejected { .. }) => self.ended(carrier, message, refused).await,
+                    Some(outcome) => waiting.push((message, outcome)),
                 }
             }
             open = going;
@@ -286,6 +272,22 @@ impl Deliver {
             }
         }
         self.go_on(carrier, waiting).await;
+    }
+
+    /// What keeps a claimed message from being handed over now, for this try.
+    async fn hindrance(&self, carrier: &Carrier, message: &OnItsWay<'_>, tries: u32) -> Option<Outcome> {
+        // A machine may have slept while it was in hand.
+        if self.is_too_late(message.by) {
+            return Some(too_late());
+        }
+        if let Some(halted) = self.halting.halted(carrier.name(), &message.submission) {
+            return Some(halted);
+        }
+        // The claim has asked before the first.
+        if tries == 1 {
+            return None;
+        }
+        self.opted_out_since(&message.submission, Terms::default()).await
     }
 
     /// A claimed message with its way, or why it cannot go: the operator may have changed lists and routes

@@ -118,6 +118,11 @@ fn word(column: &str, text: &str) -> Result<String> {
     Ok(word)
 }
 
+/// When what counts was said.
+pub fn when(latest: &Latest) -> String {
+    Timestamp(latest.at_ms).rfc3339()
+}
+
 /// All of it in a line, for who is to say yes to it.
 pub fn shown(consent: &NewConsent, is_now: bool) -> String {
     let NewConsent { number, purpose, is_given, source, wording, at, expires } = consent;

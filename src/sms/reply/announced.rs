@@ -160,7 +160,7 @@ fn is_stop(tokens: &[String]) -> bool {
     let within =
         |token: &String| !token.is_ascii() && words::HAN_STOPS.iter().any(|stop| token.contains(stop));
     tokens.iter().any(|token| words::is_plain(token) || within(token))
-        || (2..=super::MAX_PHRASE).any(|count| has_phrase(tokens, count))
+        || (2..=super::order::MAX_PHRASE).any(|count| has_phrase(tokens, count))
         || tokens.iter().enumerate().any(|(at, token)| {
             let ended = tokens.iter().skip(at + 1).find(|token| !THE_WORDS.contains(*token));
             words::is_alone(token) && ended.is_some_and(|ended| TEXTS_WORDS.contains(ended))

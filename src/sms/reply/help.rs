@@ -5,9 +5,10 @@
 //! is written, beside a few courtesies and a name below it. What asks for no more texts, or may, is no HELP,
 //! whatever else it says.
 
+use super::order::{self, MAX_ORDER, OCTAGON, StopWords, words_of};
+use super::sentences;
 use super::signature::{self, Split};
 use super::words::{self, Words};
-use super::{MAX_ORDER, OCTAGON, StopWords, sentences, words_of};
 use crate::sms::fold::letters;
 
 /// CTIA Messaging Principles and Best Practices (2023), section 5.1.3, and the keywords that AWS, Braze and
@@ -39,9 +40,9 @@ impl HelpWords {
     /// Reads a list of words or short phrases.
     ///
     /// # Errors
-    /// What is wrong with the list, in words that name the entry: one has no letter or digit, asks for no more
-    /// texts or for texts again, is longer than 64 characters, or there are more than 200.
-    pub fn new(list: &[String], stop: &StopWords) -> Result<Self, String> {
+    /// What is wrong with the list, in words that name the entry: one has no letter or digit, asks for something
+    /// else (`asks` says for what), is longer than 64 characters, or there are more than 200.
+    pub fn new(list: &[String], asks: impl Fn(&str) -> Option<&'static str>) -> Result<Self, String> {
         if list.len() > MAX_OWN {
             return Err(format!("has {} words; at most {MAX_OWN} are taken", list.len()));
         }
@@ -54,10 +55,9 @@ impl HelpWords {
             if word.chars().count() > MAX_OWN_CHARS {
                 return Err(format!("has \"{shown}\", which is longer than {MAX_OWN_CHARS} characters"));
             }
-            match super::meaning(word, None, stop, &Self::default()) {
-                super::Meaning::Stop => Err(format!("has \"{shown}\", which asks for no more texts")),
-                super::Meaning::Start => Err(format!("has \"{shown}\", which asks for texts again")),
-                super::Meaning::Help | super::Meaning::Objection | super::Meaning::Other => Ok(folded),
+            match asks(word) {
+                Some(what) => Err(format!("has \"{shown}\", which {what}")),
+                None => Ok(folded),
             }
         };
         list.iter().map(read).collect::<Result<_, _>>().map(Self)
@@ -108,7 +108,7 @@ fn has_stop(read: &[String], stop: &StopWords) -> bool {
     let is_one = |word: &str| {
         words::is_plain(word) || words::is_alone(word) || words::is_local_somewhere(word) || stop.has(word)
     };
-    (1..=super::MAX_PHRASE).any(|count| read.windows(count).any(|words| is_one(&words.concat())))
+    (1..=order::MAX_PHRASE).any(|count| read.windows(count).any(|words| is_one(&words.concat())))
 }
 
 /// Whether a reply is HELP and an order, each in a sentence or a line of its own, and nothing else but a name.
@@ -166,7 +166,7 @@ pub fn is_keyword(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Meaning, StopWords, meaning};
+    use super::super::{Meaning, StopWords, help_words, meaning};
     use super::*;
 
     fn asks(text: &str) -> bool {
@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn the_operators_words_count_too_and_none_of_them_may_be_a_stop_or_a_start() {
         let stop = StopWords::new(&["Schluss".to_owned()]).unwrap_or_default();
-        let own = |word: &str| HelpWords::new(&[word.to_owned()], &stop);
+        let own = |word: &str| help_words(&[word.to_owned()], &stop);
         let words = own("Hilf mir").unwrap_or_default();
         let asks_so = |text: &str| asks_for_help(text, &words, &stop);
         assert!(asks_so("HILF MIR!") && asks_so("help") && asks_so("Help\nAnn Miller"));
@@ -370,7 +370,7 @@ mod tests {
         ] {
             assert!(own(wrong).is_err_and(|said| said.contains(why)), "{wrong}");
         }
-        assert!(HelpWords::new(&vec!["a".to_owned(); 201], &stop).is_err());
+        assert!(help_words(&vec!["a".to_owned(); 201], &stop).is_err());
     }
 
     #[test]
