@@ -446,7 +446,9 @@ async fn says(bench: &Bench, n: usize, text: &str) {
         .await;
 }
 
-const OBJECTS: &str = "Hello, I bought one last week already. Please don't text me again!";
+/// Too long for an order: a shorter one that says this is a STOP.
+const OBJECTS: &str = "Hello, I bought one of these in your shop last week already, and I am happy with it, so there is \
+    really no need to tell me about the next ones every other day. Please don't text me again!";
 
 #[tokio::test]
 async fn a_long_reply_that_asks_to_stop_pauses_marketing_to_that_number_until_the_operator_read_it() {

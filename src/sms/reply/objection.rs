@@ -1,4 +1,5 @@
-//! Whether a long reply plainly asks for no more texts, in words of its own: "please don't text me again".
+//! Whether a reply plainly asks for no more texts in words of its own: a long one with "please don't text me again" in
+//! it, or "I no longer want to receive these".
 //!
 //! A word that is an order stops everything at once (see the module above). This is another thing: somebody has
 //! to read it, and until then only marketing waits. So it is to be right rather than complete. A clause counts
