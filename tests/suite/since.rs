@@ -38,4 +38,8 @@ fn a_yes_undoes_no_stop_and_no_withdrawal_that_came_after_it_was_asked_for() {
     assert_eq!(late.code, 0, "it is recorded, as of when it was asked: {late:?}");
     let shown = done(&["consent", "show", NUMBER]);
     assert!(shown.lines().find(|line| line.contains("marketing")).unwrap().contains("withdrawn"), "{shown}");
+    // Whoever is asked now reads that it would not count.
+    let (_, asked) =
+        scene.challenge(&["consent", "add", NUMBER, "--source", "web-form", "--at", "2026-01-02"]);
+    assert!(asked.contains("expires never, by web-form; does not count, withdrawn 20"), "{asked}");
 }

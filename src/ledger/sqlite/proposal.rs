@@ -245,7 +245,7 @@ pub(super) fn propose(
 fn tell(db: &Connection, id: &str, page: Option<&str>) -> JobResult<()> {
     let (proposal, is_told): (Proposal, bool) = db
         .prepare_cached(sql!("SELECT {}, p.forward FROM proposal p WHERE id = ?1", proposal_columns()))?
-        .query_row([id], |row| Ok((proposal_from(row)?, row.get(16)?)))?;
+        .query_row([id], |row| Ok((proposal_from(row)?, row.get("forward")?)))?;
     if is_told { outbox::add(db, &events::of_proposal(&proposal, page)) } else { Ok(()) }
 }
 
