@@ -148,6 +148,7 @@ fn words(reply: &Reply) -> String {
 const HOSTILE: &str = "<script>alert(\"x\")</script> & 'y' \u{202e}gnp.exe p\u{430}ypal\nline two";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one decision, from what the page shows to what left")]
 fn a_yes_by_signature_lets_exactly_that_leave_shown_whole_and_inert_and_nothing_of_it_is_logged() {
     let scene = Scene::new(RULES);
     let mut agent = Agent::of(&scene);

@@ -161,7 +161,7 @@ fn whatever_a_client_says_of_a_round_nothing_leaves_without_the_approver() {
     let answer = said(&client.call("send_sms", &arguments, &accept)).unwrap();
     assert_eq!(answer["code"], "approval_refused", "{answer}");
     assert!(scene.desk.sent().is_empty());
-    println!("{} tries by rounds, 0 texts", tried + 1);
+    eprintln!("{} tries by rounds, 0 texts", tried + 1);
 }
 
 #[test]
