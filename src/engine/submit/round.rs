@@ -26,24 +26,19 @@ impl Submit {
     /// # Errors
     /// [`ErrorKind::LedgerUnavailable`].
     pub async fn round(&self, caller: &Caller, id: &str, is_near: bool) -> Result<Option<Round>> {
-        let Some(page) = self.answers.page.get().filter(|page| may_be_opened(page, is_near)) else {
-            return Ok(None);
-        };
         let now = self.life.now();
         let found = self.proposal_of(caller, id).await?;
         let found = found.filter(|proposal| proposal.is_open(now) && !proposal.is_round_used);
-        Ok(found.map(|proposal| {
+        Ok(found.and_then(|proposal| {
             let Proposal { id, reasons, expires, messages, held_micros, currency, .. } = proposal;
+            let url = self.answers.page_of(&id).filter(|url| may_be_opened(url, is_near))?;
             let texts = if messages == 1 { "1 text waits".to_owned() } else { format!("{messages} texts wait") };
             let left = u64::try_from(expires.as_millis().saturating_sub(now.as_millis())).unwrap_or_default();
-            Round {
-                url: format!("{page}/approve/{id}"),
-                message: format!(
-                    "{texts} for an approver, at most {} {currency}. Why: {reasons}. To open the page decides nothing.",
-                    Amount(held_micros)
-                ),
-                left: Duration::from_millis(left),
-            }
+            let message = format!(
+                "{texts} for an approver, at most {} {currency}. Why: {reasons}. To open the page decides nothing.",
+                Amount(held_micros)
+            );
+            Some(Round { url, message, left: Duration::from_millis(left) })
         }))
     }
 

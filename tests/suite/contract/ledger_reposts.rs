@@ -11,9 +11,8 @@ use sms_mcp::sms::message::{MessageId, Realm, State};
 use sms_mcp::sms::schedule::Schedule;
 use sms_mcp::sms::verdict::Verdict;
 
-use super::ledger::{
-    Backend, NOW, claim, draft, ended, intent, on_every_backend, payer, queued, state_of, take,
-};
+use super::ledger::{Backend, NOW, claim, draft, ended, intent, on_every_backend, queued, state_of, take};
+use super::ledger_scheduled::due_at;
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -22,18 +21,7 @@ const HOUR_MS: i64 = 60 * MINUTE_MS;
 const REQUEST: [u8; 32] = [7; 32];
 
 fn due(now: Timestamp) -> Due {
-    Due {
-        now,
-        limit: 100,
-        max_age_ms: HOUR_MS,
-        provider: "sandbox".into(),
-        realm: Realm::Live,
-        without: Vec::new(),
-        day: payer().day,
-        answers_of: Vec::new(),
-        consent_for: Vec::new(),
-        most_queued: 1_000,
-    }
+    due_at(now, HOUR_MS)
 }
 
 fn says(verdict: impl Fn() -> Result<Verdict, Error> + Send + Sync + 'static) -> Recheck {

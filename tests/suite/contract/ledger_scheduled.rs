@@ -44,10 +44,15 @@ fn says(verdict: Verdict) -> Decide {
 }
 
 fn due(after_ms: i64) -> Due {
+    due_at(NOW.plus_ms(after_ms), DAY_MS)
+}
+
+/// What a server looks for at this time, where what is older than so long expires.
+pub(super) fn due_at(now: Timestamp, max_age_ms: i64) -> Due {
     Due {
-        now: NOW.plus_ms(after_ms),
+        now,
         limit: 100,
-        max_age_ms: DAY_MS,
+        max_age_ms,
         provider: "sandbox".into(),
         realm: Realm::Live,
         without: Vec::new(),
